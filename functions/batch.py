@@ -1,0 +1,52 @@
+"""Answers the records of an SQS batch at once; only those that fail come back."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from observability import PrintableError, describe, logger, metrics
+from task_callback import MAX_CALL_SECONDS, Outcome
+
+_pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
+
+
+class OutOfTime(PrintableError):
+    """Too little of the invocation is left to be sure of finishing a callback."""
+
+
+def process_batch(
+    event: dict[str, object], context: LambdaContext, answer: Callable[[SQSRecord], Outcome]
+) -> PartialItemFailureResponse:
+    """Answer every record of an SQS event, each in a thread of its own.
+
+    A record whose `answer` raises is reported as failed, and so comes back after the visibility timeout; so does one
+    that the invocation has no time left for. A message that a batch holds twice is answered once.
+    Raises ValueError when the event is not an SQS event.
+    """
+    answers: dict[str, asyncio.Future[Outcome]] = {}
+
+    def answer_in_time(record: SQSRecord) -> Outcome:
+        if context.get_remaining_time_in_millis() < MAX_CALL_SECONDS * 1000:
+            raise OutOfTime("too little of the invocation is left")
+        return answer(record)
+
+    async def record_handler(record: SQSRecord) -> Outcome:
+        if record.body not in answers:
+            answers[record.body] = asyncio.get_running_loop().run_in_executor(_pool, answer_in_time, record)
+        try:
+            outcome = await answers[record.body]
+        except Exception as error:
+            logger.warning("record goes back to the queue", messageId=record.message_id, reason=describe(error))
+            metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
+            raise
+        metrics.add_metric(f"Callback.{outcome}", MetricUnit.Count, 1)
+        return outcome
+
+    processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return async_process_partial_response(event, record_handler, processor, context)

@@ -1,0 +1,43 @@
+"""The message that a waiting workflow sends to a queue: `{"taskToken": …, "payload": …, "executionId": …}`."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from observability import PrintableError
+from task_callback import is_task_token
+
+_EXECUTION_ARN = re.compile(r"arn:aws[\w-]*:states:[\w-]+:\d{12}:execution:[^:\s]{1,80}:[^:\s]{1,80}")
+
+
+class UnreadableMessage(PrintableError):
+    """No workflow can be answered from this message. The text says why, without any of the message."""
+
+
+@dataclass(frozen=True)
+class CallbackRequest:
+    """A readable request. `payload` is any JSON, None where the message has none; `execution_id` only if it is an ARN."""
+
+    task_token: str = field(repr=False)
+    payload: Any = field(repr=False)
+    execution_id: str | None
+
+
+def parse_callback_request(body: str) -> CallbackRequest:
+    """Read the body of a queue message. Raises UnreadableMessage unless it is a JSON object with a task token."""
+    try:
+        message = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise UnreadableMessage("the body is not JSON") from None
+    if not isinstance(message, dict):
+        raise UnreadableMessage("the body is not a JSON object")
+    token, execution_id = message.get("taskToken"), message.get("executionId")
+    if not is_task_token(token):
+        raise UnreadableMessage("the body has no usable taskToken")
+    is_arn = isinstance(execution_id, str) and _EXECUTION_ARN.fullmatch(execution_id)
+    return CallbackRequest(token, message.get("payload"), execution_id if is_arn else None)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

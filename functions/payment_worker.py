@@ -1,0 +1,84 @@
+"""Answers payment requests from a queue: success or failure at random, in the place of a payment provider."""
+
+import hashlib
+import math
+import os
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batch import process_batch
+from callback_request import parse_callback_request
+from observability import PrintableError, logger, metrics
+from task_callback import Outcome, send_task_failure, send_task_success
+
+MAX_ORDER_ID_CHARACTERS = 256
+
+
+class ConfigurationError(PrintableError):
+    """An environment variable is missing or wrong."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    return process_batch(event, context, partial(answer_payment_request, success_rate=payment_success_rate()))
+
+
+def answer_payment_request(record: SQSRecord, success_rate: float) -> Outcome:
+    """Answer the task token of one message. Raises UnreadableMessage or CallbackNotDelivered."""
+    request = parse_callback_request(record.body)
+    problem = payment_problem(request.payload)
+    if problem:
+        answer, outcome = "invalid request", send_task_failure(request.task_token, "Payment.InvalidRequest", problem)
+    elif payment_succeeds(request.task_token, success_rate):
+        answer, outcome = "success", send_task_success(request.task_token, "Payment processed successfully.")
+    else:
+        answer, outcome = (
+            "failure",
+            send_task_failure(request.task_token, "Failed to process payment", "Invalid Credit Card"),
+        )
+    logger.info("payment request answered", answer=answer, outcome=outcome, correlation_id=request.execution_id)
+    return outcome
+
+
+def payment_succeeds(task_token: str, success_rate: float) -> bool:
+    """Toss a coin that falls the same way each time the same token is tossed.
+
+    The first 6 bytes of the token's SHA-256, as a fraction from 0 up to but not including 1, are under the rate.
+    """
+    return int.from_bytes(hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48 < success_rate
+
+
+def payment_problem(payload: object) -> str | None:
+    """What keeps a payload from being a payment, in words for whoever sent it; None if it is one.
+
+    A payment has an `orderId`, text of 1 to 256 characters, and an `amount`, a number above 0. The text names the
+    fields and repeats none of their values.
+    """
+    if not isinstance(payload, dict):
+        return "The payment must be a JSON object with orderId and amount."
+    order_id, amount = payload.get("orderId"), payload.get("amount")
+    problems = []
+    if not (isinstance(order_id, str) and 0 < len(order_id) <= MAX_ORDER_ID_CHARACTERS):
+        problems.append(f"orderId must be text of 1 to {MAX_ORDER_ID_CHARACTERS} characters")
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not (0 < amount < math.inf):
+        problems.append("amount must be a number above 0")
+    return f"{'; '.join(problems)}." if problems else None
+
+
+def payment_success_rate() -> float:
+    """The share of payments that succeed, 0 to 1, from PAYMENT_SUCCESS_RATE. Raises ConfigurationError."""
+    text = os.environ.get("PAYMENT_SUCCESS_RATE")
+    if text is None:
+        raise ConfigurationError("environment variable PAYMENT_SUCCESS_RATE is missing; set it to a number from 0 to 1")
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate <= 1:
+        raise ConfigurationError("environment variable PAYMENT_SUCCESS_RATE is not a number from 0 to 1")
+    return rate
