@@ -1,0 +1,43 @@
+"""Fails the workflow behind a dead-lettered message, so that it does not wait for its timeout.
+
+Serves any queue of callback requests. A message with no usable task token is left where it is: the redrive policy of
+the dead-letter queue then moves it to the quarantine queue, untouched.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batch import process_batch
+from callback_request import parse_callback_request
+from observability import logger, metrics
+from task_callback import Outcome, send_task_failure
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    return process_batch(event, context, report_undeliverable)
+
+
+def report_undeliverable(record: SQSRecord) -> Outcome:
+    """Fail the workflow of one message with `Callback.Undeliverable`.
+
+    Raises UnreadableMessage or CallbackNotDelivered.
+    """
+    request = parse_callback_request(record.body)
+    receives = record.attributes.approximate_receive_count
+    outcome = send_task_failure(
+        request.task_token,
+        "Callback.Undeliverable",
+        f"Message {record.message_id} could not be processed; it was received {receives} times.",
+    )
+    logger.warning(
+        "undeliverable message reported",
+        messageId=record.message_id,
+        outcome=outcome,
+        correlation_id=request.execution_id,
+    )
+    return outcome
