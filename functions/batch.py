@@ -16,6 +16,10 @@ from task_callback import MAX_CALL_SECONDS, Outcome
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
 
+class NotAnSqsEvent(PrintableError):
+    """The function was invoked with something else than a batch of queue messages."""
+
+
 class OutOfTime(PrintableError):
     """Too little of the invocation is left to be sure of finishing a callback."""
 
@@ -27,8 +31,10 @@ def process_batch(
 
     A record whose `answer` raises is reported as failed, and so comes back after the visibility timeout; so does one
     that the invocation has no time left for. A message that a batch holds twice is answered once.
-    Raises ValueError when the event is not an SQS event.
+    Raises NotAnSqsEvent.
     """
+    if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
+        raise NotAnSqsEvent("the event is not an SQS event: it has no Records; the folder events/ holds samples")
     answers: dict[str, asyncio.Future[Outcome]] = {}
 
     def answer_in_time(record: SQSRecord) -> Outcome:

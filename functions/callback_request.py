@@ -17,7 +17,7 @@ class UnreadableMessage(PrintableError):
 
 @dataclass(frozen=True)
 class CallbackRequest:
-    """A readable request. `payload` is any JSON, None where the message has none; `execution_id` only if it is an ARN."""
+    """A readable request. `payload` is any JSON, None if the message has none; `execution_id` is None unless an ARN."""
 
     task_token: str = field(repr=False)
     payload: Any = field(repr=False)

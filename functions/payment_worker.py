@@ -50,7 +50,9 @@ def payment_succeeds(task_token: str, success_rate: float) -> bool:
 
     The first 6 bytes of the token's SHA-256, as a fraction from 0 up to but not including 1, are under the rate.
     """
-    return int.from_bytes(hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48 < success_rate
+    return (
+        int.from_bytes(hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48 < success_rate
+    )
 
 
 def payment_problem(payload: object) -> str | None:

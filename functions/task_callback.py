@@ -10,7 +10,7 @@ Limits: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendT
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 import boto3
 from botocore.config import Config
@@ -27,15 +27,13 @@ _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 1, 2, 3
 # Longest a call can take: every attempt times out, with waits of up to 1 and 2 seconds between the three
 MAX_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + 1 + 2
 
-_stepfunctions = boto3.client(
-    "stepfunctions",
-    config=Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=10,  # as many as a batch has records
-    ),
+_CONFIG = Config(
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+    max_pool_connections=10,  # as many as a batch has records
 )
+_stepfunctions = boto3.client("stepfunctions", config=_CONFIG)
 
 
 class Outcome(StrEnum):
@@ -65,7 +63,7 @@ _OUTCOMES = {
 }
 
 
-def is_task_token(value: object) -> bool:
+def is_task_token(value: object) -> TypeGuard[str]:
     """Whether this has the form of a task token: text of 1 to 2,048 characters."""
     return isinstance(value, str) and 0 < len(value) <= MAX_TOKEN_CHARACTERS
 
