@@ -1,0 +1,173 @@
+"""A deployed stack as the end-to-end tests see it: start executions, wait for their ends, collect notifications."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import boto3
+
+T = TypeVar("T")
+
+
+def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: float = 0.1) -> T:
+    """The first thing other than None that `check` returns. Fails the test, naming what was awaited, when time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no {what} within {seconds} s")
+        time.sleep(every)
+
+
+@dataclass
+class Stack:
+    """One stack and the clients for it. `environment` is what SAM CLI and AWS CLI need to reach the same place."""
+
+    name: str
+    outputs: Mapping[str, str]
+    session: boto3.Session
+    endpoint_url: str | None
+    environment: Mapping[str, str]
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+        return self.clients[service]
+
+    # -------------------------------------------------------------- executions
+    def start(self, execution_input: object) -> str:
+        """Starts an execution of the payment callback and returns its ARN."""
+        machine = self.outputs["StateMachineWaitForCallbackArn"]
+        started = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(execution_input))
+        return str(started["executionArn"])
+
+    def start_all(self, inputs: list[object], threads: int = 8) -> list[str]:
+        self.client("stepfunctions")
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(self.start, inputs))
+
+    def ended(self, execution_id: str, seconds: float = 20) -> dict[str, Any]:
+        """The description of an execution that has ended, or will within the seconds given."""
+
+        def check() -> dict[str, Any] | None:
+            description: dict[str, Any] = self.client("stepfunctions").describe_execution(executionArn=execution_id)
+            return None if description["status"] == "RUNNING" else description
+
+        return poll(f"end of {execution_id}", check, seconds)
+
+    def states_entered(self, execution_id: str) -> list[str]:
+        events = self.client("stepfunctions").get_execution_history(executionArn=execution_id)["events"]
+        return [event["stateEnteredEventDetails"]["name"] for event in events if event["type"].endswith("StateEntered")]
+
+    # -------------------------------------------------------------- queues and functions
+    def send(self, queue: str, body: str) -> None:
+        self.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
+
+    def receive(self, queue: str, seconds: float = 20) -> dict[str, Any]:
+        """The next message of a queue, deleted from it."""
+        url = self.outputs[queue]
+
+        def check() -> dict[str, Any] | None:
+            answer = self.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=1, AttributeNames=["All"])
+            return next(iter(answer.get("Messages", [])), None)
+
+        message = poll(f"message in {queue}", check, seconds)
+        self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return message
+
+    def depth(self, queue: str) -> int:
+        """How many messages a queue holds, those in flight included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.outputs[queue]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    @contextmanager
+    def consumer_off(self, function: str) -> Iterator[None]:
+        """Switches the queue trigger of a function (by the name of the output that names it) off, and on again."""
+        mappings = self.client("lambda").list_event_source_mappings(FunctionName=self.outputs[function])
+        [mapping] = mappings["EventSourceMappings"]
+
+        def switch(on: bool) -> None:
+            self.client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
+            state = "Enabled" if on else "Disabled"
+            poll(
+                f"{state} trigger of {function}",
+                lambda: self.client("lambda").get_event_source_mapping(UUID=mapping["UUID"])["State"] == state or None,
+                seconds=120,
+            )
+
+        switch(on=False)
+        try:
+            yield
+        finally:
+            switch(on=True)
+
+    @contextmanager
+    def quick_redelivery(self, *queues: str, seconds: int = 1) -> Iterator[None]:
+        """Shortens the visibility timeout of queues, so that a test need not wait for the production one."""
+        sqs = self.client("sqs")
+        before = {}
+        for queue in queues:
+            answer = sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["VisibilityTimeout"])
+            before[queue] = answer["Attributes"]["VisibilityTimeout"]
+            sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": str(seconds)})
+        try:
+            yield
+        finally:
+            for queue, timeout in before.items():
+                sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": timeout})
+
+
+class Notifications:
+    """Drains a stack's test queue in the background and sorts what it finds by execution."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._sqs = stack.client("sqs")
+        self._url = stack.outputs["WaitForCallbackDemoNotificationTestQueueUrl"]
+        self._bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._drain)
+
+    def __enter__(self) -> "Notifications":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def of(self, execution_id: str, seconds: float = 20) -> list[dict[str, Any]]:
+        """The notifications of an execution: all there are, once there is one."""
+        return poll(f"notification of {execution_id}", lambda: self._bodies.get(execution_id), seconds)
+
+    def count(self, execution_id: str) -> int:
+        return len(self._bodies.get(execution_id, []))
+
+    def settle(self) -> None:
+        """Returns when the test queue has given nothing for a second."""
+        quiet = 0
+        while quiet < 2:
+            quiet = 0 if self._receive(wait=1) else quiet + 1
+
+    def _drain(self) -> None:
+        while not self._stop.is_set():
+            self._receive(wait=1)
+
+    def _receive(self, wait: int) -> int:
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            body = json.loads(json.loads(message["Body"])["Message"])
+            self._bodies[body["executionId"]].append(body)
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return len(messages)
