@@ -1,6 +1,7 @@
 """Answers the records of an SQS batch at once; only those that fail come back."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from observability import PrintableError, describe, logger, metrics
 from task_callback import MAX_CALL_SECONDS, Outcome
+
+_METRICS = {
+    Outcome.DELIVERED: "CallbackDelivered",
+    Outcome.ALREADY_SETTLED: "CallbackAlreadySettled",
+    Outcome.REFUSED: "CallbackRefused",
+}
 
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
@@ -51,7 +58,10 @@ def process_batch(
             logger.warning("record goes back to the queue", messageId=record.message_id, reason=describe(error))
             metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
             raise
-        metrics.add_metric(f"Callback.{outcome}", MetricUnit.Count, 1)
+        metrics.add_metric(_METRICS[outcome], MetricUnit.Count, 1)
+        if outcome is Outcome.DELIVERED:
+            waited = time.time() - int(record.attributes.sent_timestamp) / 1000
+            metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, waited)
         return outcome
 
     processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)

@@ -23,7 +23,7 @@ class ConfigurationError(PrintableError):
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@metrics.log_metrics(default_dimensions={"function": "payment_worker"})
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_batch(event, context, partial(answer_payment_request, success_rate=payment_success_rate()))
 

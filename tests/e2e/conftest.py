@@ -1,4 +1,4 @@
-"""One embedded AWS and one deployed stack serve all end-to-end tests; with --stack-name, a stack on AWS does."""
+"""One embedded AWS and one deployed stack serve all end-to-end tests; with STACK_NAME set, that stack on AWS does."""
 
 import json
 import os
@@ -26,8 +26,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """The payment callback, deployed by `sam deploy`, or the stack that --stack-name names."""
-    name = request.config.getoption("--stack-name")
+    """The payment callback, deployed by `sam deploy`, or the stack that STACK_NAME names."""
+    name = os.environ.get("STACK_NAME")
     if name:
         described = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}

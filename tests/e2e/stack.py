@@ -153,6 +153,14 @@ class Notifications:
     def count(self, execution_id: str) -> int:
         return len(self._bodies.get(execution_id, []))
 
+    def bodies(self, execution_id: str) -> list[dict[str, Any]]:
+        """What there is so far."""
+        return list(self._bodies.get(execution_id, []))
+
+    def executions(self) -> set[str]:
+        """Every execution that has been told about so far."""
+        return set(self._bodies)
+
     def settle(self) -> None:
         """Returns when the test queue has given nothing for a second."""
         quiet = 0

@@ -1,0 +1,59 @@
+"""Plants faults: changes to a definition or template that a rule has to find."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from tests.template.project import Fields, Json
+
+Change: TypeAlias = Callable[[Fields], None]
+Step: TypeAlias = str | int
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True)
+class Fault(Generic[Subject]):
+    """A change, the rule that has to find it, and a part of what it has to say."""
+
+    rule: Callable[[Subject], Iterator[str]]
+    change: Change
+    finding: str
+
+    def __str__(self) -> str:
+        return f"{self.rule.__name__}-{self.finding}"
+
+
+def put(*path: Step, value: Json) -> Change:
+    def change(fields: Fields) -> None:
+        _holder(fields, path)[path[-1]] = value
+
+    return change
+
+
+def drop(*path: Step) -> Change:
+    def change(fields: Fields) -> None:
+        del _holder(fields, path)[path[-1]]
+
+    return change
+
+
+def rename(old: str, new: str) -> Change:
+    def change(fields: Fields) -> None:
+        fields[new] = fields.pop(old)
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    def change(fields: Fields) -> None:
+        for single in changes:
+            single(fields)
+
+    return change
+
+
+def _holder(value: Json, path: tuple[Step, ...]) -> Json:
+    for step in path[:-1]:
+        value = value[step]
+    return value
