@@ -11,14 +11,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from callback_metrics import count_callback
 from observability import PrintableError, describe, logger, metrics
 from task_callback import MAX_CALL_SECONDS, Outcome
-
-_METRICS = {
-    Outcome.DELIVERED: "CallbackDelivered",
-    Outcome.ALREADY_SETTLED: "CallbackAlreadySettled",
-    Outcome.REFUSED: "CallbackRefused",
-}
 
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
@@ -32,24 +27,25 @@ class OutOfTime(PrintableError):
 
 
 def process_batch(
-    event: dict[str, object], context: LambdaContext, answer: Callable[[SQSRecord], Outcome]
+    event: dict[str, object], context: LambdaContext, answer: Callable[[SQSRecord], Outcome | None]
 ) -> PartialItemFailureResponse:
     """Answer every record of an SQS event, each in a thread of its own.
 
+    `answer` returns None where it passed the record on, and the callback comes later and from elsewhere.
     A record whose `answer` raises is reported as failed, and so comes back after the visibility timeout; so does one
     that the invocation has no time left for. A message that a batch holds twice is answered once.
     Raises NotAnSqsEvent.
     """
     if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
         raise NotAnSqsEvent("the event is not an SQS event: it has no Records; the folder events/ holds samples")
-    answers: dict[str, asyncio.Future[Outcome]] = {}
+    answers: dict[str, asyncio.Future[Outcome | None]] = {}
 
-    def answer_in_time(record: SQSRecord) -> Outcome:
+    def answer_in_time(record: SQSRecord) -> Outcome | None:
         if context.get_remaining_time_in_millis() < MAX_CALL_SECONDS * 1000:
             raise OutOfTime("too little of the invocation is left")
         return answer(record)
 
-    async def record_handler(record: SQSRecord) -> Outcome:
+    async def record_handler(record: SQSRecord) -> Outcome | None:
         if record.body not in answers:
             answers[record.body] = asyncio.get_running_loop().run_in_executor(_pool, answer_in_time, record)
         try:
@@ -58,7 +54,10 @@ def process_batch(
             logger.warning("record goes back to the queue", messageId=record.message_id, reason=describe(error))
             metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
             raise
-        metrics.add_metric(_METRICS[outcome], MetricUnit.Count, 1)
+        if outcome is None:
+            metrics.add_metric("RecordPassedOn", MetricUnit.Count, 1)
+        else:
+            count_callback(outcome)
         if outcome is Outcome.DELIVERED:
             waited = time.time() - int(record.attributes.sent_timestamp) / 1000
             metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, waited)

@@ -1,4 +1,7 @@
-"""The message that a waiting workflow sends to a queue: `{"taskToken": …, "payload": …, "executionId": …}`."""
+"""The message that a waiting workflow sends to a queue: `{"taskToken": …, "payload": …, "executionId": …}`.
+
+The manual callback sends `{"input": …, "token": …}`; of that, only the token is read.
+"""
 
 import json
 import re
@@ -32,7 +35,7 @@ def parse_callback_request(body: str) -> CallbackRequest:
         raise UnreadableMessage("the body is not JSON") from None
     if not isinstance(message, dict):
         raise UnreadableMessage("the body is not a JSON object")
-    token, execution_id = message.get("taskToken"), message.get("executionId")
+    token, execution_id = message.get("taskToken", message.get("token")), message.get("executionId")
     if not is_task_token(token):
         raise UnreadableMessage("the body has no usable taskToken")
     is_arn = isinstance(execution_id, str) and _EXECUTION_ARN.fullmatch(execution_id)

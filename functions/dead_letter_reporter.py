@@ -17,7 +17,7 @@ from task_callback import Outcome, send_task_failure
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(default_dimensions={"function": "dead_letter_reporter"})
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_batch(event, context, report_undeliverable)
 

@@ -7,13 +7,18 @@ Traces are Lambda's own (`Tracing: Active`). The X-Ray SDK is left out on purpos
 errors, and Step Functions repeats the task token in some of them.
 """
 
+import os
 import traceback
+import warnings
 from pathlib import PurePath
 
 from aws_lambda_powertools import Logger, Metrics
 
 logger = Logger()
 metrics = Metrics()
+# Powertools adds its default dimensions again after each flush, and warns of it; a failed invocation may have no metric
+warnings.filterwarnings("ignore", "Dimension 'function_name' has already been added|No application metrics to publish")
+metrics.set_default_dimensions(function_name=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "unknown"))
 
 
 class PrintableError(Exception):

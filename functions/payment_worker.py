@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from functools import partial
 from typing import Any
 
@@ -12,18 +11,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batch import process_batch
 from callback_request import parse_callback_request
-from observability import PrintableError, logger, metrics
+from observability import logger, metrics
+from settings import ConfigurationError, setting
 from task_callback import Outcome, send_task_failure, send_task_success
 
 MAX_ORDER_ID_CHARACTERS = 256
 
 
-class ConfigurationError(PrintableError):
-    """An environment variable is missing or wrong."""
-
-
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(default_dimensions={"function": "payment_worker"})
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_batch(event, context, partial(answer_payment_request, success_rate=payment_success_rate()))
 
@@ -74,11 +70,8 @@ def payment_problem(payload: object) -> str | None:
 
 def payment_success_rate() -> float:
     """The share of payments that succeed, 0 to 1, from PAYMENT_SUCCESS_RATE. Raises ConfigurationError."""
-    text = os.environ.get("PAYMENT_SUCCESS_RATE")
-    if text is None:
-        raise ConfigurationError("environment variable PAYMENT_SUCCESS_RATE is missing; set it to a number from 0 to 1")
     try:
-        rate = float(text)
+        rate = float(setting("PAYMENT_SUCCESS_RATE"))
     except ValueError:
         rate = math.nan
     if not 0 <= rate <= 1:

@@ -27,13 +27,13 @@ _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 1, 2, 3
 # Longest a call can take: every attempt times out, with waits of up to 1 and 2 seconds between the three
 MAX_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + 1 + 2
 
-_CONFIG = Config(
+CLIENT_CONFIG = Config(
     connect_timeout=_CONNECT_SECONDS,
     read_timeout=_READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     max_pool_connections=10,  # as many as a batch has records
 )
-_stepfunctions = boto3.client("stepfunctions", config=_CONFIG)
+_stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
 
 
 class Outcome(StrEnum):

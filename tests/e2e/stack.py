@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import boto3
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: float = 0.1) -> T:
-    """The first thing other than None that `check` returns. Fails the test, naming what was awaited, when time is up."""
+    """The first thing other than None that `check` returns. Fails the test, naming what it awaited, when time is up."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -44,10 +44,10 @@ class Stack:
         return self.clients[service]
 
     # -------------------------------------------------------------- executions
-    def start(self, execution_input: object) -> str:
+    def start(self, order: object) -> str:
         """Starts an execution of the payment callback and returns its ARN."""
         machine = self.outputs["StateMachineWaitForCallbackArn"]
-        started = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(execution_input))
+        started = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(order))
         return str(started["executionArn"])
 
     def start_all(self, inputs: list[object], threads: int = 8) -> list[str]:
@@ -138,7 +138,7 @@ class Notifications:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._drain)
 
-    def __enter__(self) -> "Notifications":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

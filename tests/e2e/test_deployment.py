@@ -11,7 +11,7 @@ import pytest
 from local.deployment import deploy
 from local.engine import Engine
 from tests.e2e.conftest import PROJECT, deployed
-from tests.e2e.stack import Notifications, Stack
+from tests.e2e.stack import Notifications
 
 Order = dict[str, object]
 

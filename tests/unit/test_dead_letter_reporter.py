@@ -47,3 +47,11 @@ def test_a_report_that_did_not_arrive_is_tried_again(
     step_functions.errors.append(client_error("ThrottlingException"))
     response = dead_letter_reporter.lambda_handler(sample_event("dead_letter_reporter/dead_letter"), lambda_context)
     assert len(failed_records(response)) == 1
+
+
+def test_a_message_of_the_manual_callback_is_reported_too(
+    step_functions: FakeStepFunctions, lambda_context: LambdaContext
+) -> None:
+    event = sqs_event(json.dumps({"input": {"token": "of the input"}, "token": "token"}))
+    assert dead_letter_reporter.lambda_handler(event, lambda_context) == {"batchItemFailures": []}
+    assert step_functions.answers("token") == ["failure"]

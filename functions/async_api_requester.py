@@ -1,0 +1,105 @@
+"""Passes requests from a queue on to the asynchronous API, here a simulator, exactly once each.
+
+Work of your own in the place of the simulator needs the same: an identifier made from the task token, by which the API
+knows a request that it has seen before.
+"""
+
+import hashlib
+import json
+from functools import partial
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batch import process_batch
+from callback_request import parse_callback_request
+from observability import PrintableError, logger, metrics
+from settings import setting
+from task_callback import CLIENT_CONFIG, Outcome, send_task_failure
+
+MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
+
+# With the limits of a callback, so that a record needs MAX_CALL_SECONDS at most whichever of the two it takes
+_stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
+
+
+class SimulatorNotStarted(PrintableError):
+    """The simulator may or may not have started: a throttle, a fault of the service or the network, a missing right."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    simulator_arn = setting("SIMULATOR_STATE_MACHINE_ARN")
+    return process_batch(event, context, partial(pass_request_on, simulator_arn=simulator_arn))
+
+
+def pass_request_on(record: SQSRecord, simulator_arn: str) -> Outcome | None:
+    """Start the simulator for one message, or fail the waiting task at once when the request is not valid.
+
+    Returns the outcome of that failure, None where the simulator is to call back. Raises UnreadableMessage,
+    CallbackNotDelivered or SimulatorNotStarted.
+    """
+    request = parse_callback_request(record.body)
+    problem = request_problem(request.payload)
+    if problem:
+        outcome = send_task_failure(request.task_token, "AsyncApi.InvalidRequest", problem)
+        logger.info("invalid request refused", outcome=outcome, correlation_id=request.execution_id)
+        return outcome
+    started = start_simulator(
+        simulator_arn,
+        name=simulation_name(request.task_token),
+        simulation={
+            "taskToken": request.task_token,
+            "waitTime": int(request.payload["waitTime"]),
+            "status": request.payload["status"],
+            "executionId": request.execution_id,
+        },
+    )
+    logger.info("request passed on", started=started, correlation_id=request.execution_id)
+    return None
+
+
+def start_simulator(simulator_arn: str, name: str, simulation: dict[str, Any]) -> bool:
+    """Whether this call found no simulation of this name that has ended. Raises SimulatorNotStarted.
+
+    There is one simulation of a name, however often it is started. While it runs, each call looks like the first.
+    """
+    try:
+        _stepfunctions.start_execution(stateMachineArn=simulator_arn, name=name, input=json.dumps(simulation))
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "Unknown")
+        if code != "ExecutionAlreadyExists":
+            raise SimulatorNotStarted(code) from None
+        return False
+    except BotoCoreError as error:
+        raise SimulatorNotStarted(type(error).__name__) from None
+    return True
+
+
+def simulation_name(task_token: str) -> str:
+    """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token."""
+    return hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def request_problem(payload: object) -> str | None:
+    """What keeps a payload from being a request, in words for whoever sent it; None if it is one.
+
+    A request has a `waitTime`, a whole number of seconds from 0 to 99999999 (3.0 is whole, too), and a `status`,
+    `success` or `failure`. The text names the fields and repeats none of their values.
+    """
+    if not isinstance(payload, dict):
+        return "The request must be a JSON object with waitTime and status."
+    wait_time: Any = payload.get("waitTime")
+    status = payload.get("status")
+    problems = []
+    is_number = isinstance(wait_time, int | float) and not isinstance(wait_time, bool)
+    if not (is_number and 0 <= wait_time <= MAX_WAIT_SECONDS and wait_time % 1 == 0):
+        problems.append(f"waitTime must be a whole number of seconds from 0 to {MAX_WAIT_SECONDS}")
+    if status not in ("success", "failure"):
+        problems.append("status must be success or failure")
+    return f"{'; '.join(problems)}." if problems else None

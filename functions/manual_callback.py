@@ -1,0 +1,88 @@
+"""Resumes, fails or keeps alive the workflow behind a task token, on the word of whoever invokes it.
+
+The event says what to do:
+
+    {"token": …}                           resume the workflow with the output null
+    {"token": …, "output": …}              resume it with this output, any JSON of up to 262,144 bytes
+    {"token": …, "error": …, "cause": …}   fail it; the cause may be left out
+    {"token": …, "heartbeat": true}        tell it that the work goes on
+
+The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of task_callback.Outcome.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from callback_metrics import count_callback
+from observability import PrintableError, logger, metrics
+from task_callback import (
+    MAX_TOKEN_CHARACTERS,
+    Outcome,
+    UnusableOutput,
+    encode_output,
+    is_task_token,
+    send_task_failure,
+    send_task_heartbeat,
+    send_task_success,
+)
+
+NO_CAUSE = "No cause was given."
+
+_KEYS = {"token", "output", "error", "cause", "heartbeat"}
+
+
+class MalformedEvent(PrintableError):
+    """The event cannot be acted on. The text says what to send instead, and repeats nothing of the event."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
+    return call_back(event)
+
+
+def call_back(event: dict[str, Any]) -> dict[str, str]:
+    """Do what the event says. Raises MalformedEvent, before any call, or CallbackNotDelivered."""
+    problem = event_problem(event)
+    if problem:
+        raise MalformedEvent(problem)
+    action, outcome = _send(event)
+    logger.info("callback sent", action=action, outcome=outcome)
+    count_callback(outcome)
+    return {"action": action, "outcome": outcome}
+
+
+def _send(event: dict[str, Any]) -> tuple[str, Outcome]:
+    token = event["token"]
+    if "heartbeat" in event:
+        return "heartbeat", send_task_heartbeat(token)
+    if "error" in event:
+        return "failure", send_task_failure(token, event["error"], event.get("cause", NO_CAUSE))
+    return "success", send_task_success(token, event.get("output"))
+
+
+def event_problem(event: object) -> str | None:
+    """What keeps an event from being acted on, in words for whoever sent it; None if nothing does."""
+    if not isinstance(event, dict):
+        return 'The event must be a JSON object: send at least {"token": "…"}.'
+    error, cause, keys = event.get("error"), event.get("cause"), event.keys()
+    checks = [
+        (is_task_token(event.get("token")), f"token must be text of 1 to {MAX_TOKEN_CHARACTERS:,} characters"),
+        (keys <= _KEYS, "beside token, send nothing but output, or error and cause, or heartbeat"),
+        (len(keys & {"output", "error", "heartbeat"}) <= 1, "send one of output, error and heartbeat, not several"),
+        ("error" not in keys or (isinstance(error, str) and error), "error must be text, and not empty"),
+        ("cause" not in keys or isinstance(cause, str), "cause must be text"),
+        ("cause" not in keys or "error" in keys, "cause needs an error beside it"),
+        ("heartbeat" not in keys or event["heartbeat"] is True, "heartbeat must be true, or left out"),
+    ]
+    problems = [text for fine, text in checks if not fine]
+    return f"{'; '.join(problems)}." if problems else _output_problem(event.get("output"))
+
+
+def _output_problem(output: object) -> str | None:
+    try:
+        encode_output(output)
+    except UnusableOutput as unusable:
+        return f"{unusable} Send JSON that fits, such as a reference to where the output is stored."
+    return None

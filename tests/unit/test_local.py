@@ -1,0 +1,82 @@
+"""The embedded AWS trusts no stale state, shares no folder between two commands, and sees nothing of the user's AWS."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.engine import Engine, EngineError
+from local.lock import exclusive
+
+
+def write_state(directory: Path, pid: int) -> None:
+    directory.mkdir()
+    (directory / "engine.json").write_text(json.dumps({"pid": pid, "port": 1, "tls": False}))
+
+
+def test_a_reused_process_id_is_not_taken_for_the_engine(tmp_path: Path) -> None:
+    write_state(tmp_path / "aws", os.getpid())
+    assert Engine.attach(tmp_path / "aws") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": null, "port": 1, "tls": false}'])
+def test_an_unreadable_state_file_is_removed(tmp_path: Path, text: str) -> None:
+    write_state(tmp_path / "aws", 1)
+    (tmp_path / "aws" / "engine.json").write_text(text)
+    assert Engine.attach(tmp_path / "aws") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_engine_did_not_make_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    Engine(tmp_path).stop()
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_taken_port_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.engine.ENGINE_PYTHON", Path(sys.executable))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(EngineError, match=f"Port {port} is taken"):
+            Engine(tmp_path / "aws", port=port).start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_dies_leaves_nothing_but_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.engine.ENGINE_PYTHON", Path(sys.executable))
+    with pytest.raises(EngineError, match="No module named ministack"):
+        Engine(tmp_path / "aws").start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_installation_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.engine.ENGINE_PYTHON", tmp_path / "nowhere")
+    with pytest.raises(EngineError, match="make setup"):
+        Engine(tmp_path / "aws").start()
+
+
+def test_clients_see_nothing_of_the_users_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", "https://states.example.com")
+    engine = Engine(tmp_path, port=4566)
+    environment = engine.client_environment()
+    assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL_SFN"} & environment.keys()
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert engine.client("stepfunctions").meta.endpoint_url == "http://127.0.0.1:4566"
+
+
+def test_two_processes_never_hold_the_same_lock(tmp_path: Path) -> None:
+    take = (
+        "import sys, pathlib, local.lock as l\nwith l.exclusive(pathlib.Path(sys.argv[1]), wait=False) as h: print(h)"
+    )
+    command = [sys.executable, "-c", take, str(tmp_path / "aws")]
+    with exclusive(tmp_path / "aws") as held:
+        assert held
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+    assert list(tmp_path.iterdir()) == []

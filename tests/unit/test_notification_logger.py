@@ -1,0 +1,88 @@
+"""The notification logger: one line a notification, with chosen fields only."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+import notification_logger
+from notification_logger import read_notification
+from tests.unit.printed import capture_prints
+from tests.unit.support import sample_event
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    return capture_prints(monkeypatch)
+
+
+def lines(printed: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.getvalue().splitlines()]
+
+
+def sns_event(body: str) -> dict[str, Any]:
+    event = sample_event("notification_logger/succeeded")
+    event["Records"][0]["Sns"]["Message"] = body
+    return event
+
+
+def test_a_success_is_one_line(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+    # When
+    notification_logger.lambda_handler(sample_event("notification_logger/succeeded"), lambda_context)
+    # Then
+    [line] = lines(printed)
+    assert line["level"] == "INFO"
+    assert line["message"] == "notification received"
+    assert line["messageId"] == "00000000-0000-4000-8000-000000000001"
+    assert line["outcome"] == "SUCCEEDED"
+    assert line["notification"] == "API Executed Successfully"
+    assert line["correlation_id"] == "arn:aws:states:us-east-1:123456789012:execution:AsyncApi:example-1"
+    assert "error" not in line
+
+
+def test_a_failure_is_one_line_with_its_error_and_without_its_cause(
+    lambda_context: LambdaContext, printed: io.StringIO
+) -> None:
+    notification_logger.lambda_handler(sample_event("notification_logger/failed"), lambda_context)
+    [line] = lines(printed)
+    assert (line["outcome"], line["notification"]) == ("FAILED", "API Failed")
+    assert line["error"] == "AsyncApi.RequestFailed"
+    assert "asked to fail" not in json.dumps(line)
+
+
+def test_every_record_of_an_event_is_logged(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+    event = sample_event("notification_logger/succeeded")
+    event["Records"] += sample_event("notification_logger/failed")["Records"]
+    notification_logger.lambda_handler(event, lambda_context)
+    assert [line["outcome"] for line in lines(printed)] == ["SUCCEEDED", "FAILED"]
+
+
+@pytest.mark.parametrize("body", ["not JSON", "[]", "null", "{}", '{"outcome": 1}', '{"outcome": null}', "[" * 100_000])
+def test_a_notification_without_an_outcome_is_logged_as_such_and_not_tried_again(
+    body: str, lambda_context: LambdaContext, printed: io.StringIO
+) -> None:
+    notification_logger.lambda_handler(sns_event(body), lambda_context)
+    [line] = lines(printed)
+    assert (line["level"], line["message"]) == ("WARNING", "notification says no outcome")
+
+
+def test_nothing_else_of_a_notification_is_printed(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+    # Given
+    secrets = {"Cause": "SECRET", "taskToken": "SECRET", "payload": {"outcome": "SECRET"}, "executionId": ["SECRET"]}
+    # When
+    notification_logger.lambda_handler(sns_event(json.dumps({"outcome": "FAILED", **secrets})), lambda_context)
+    # Then
+    assert "SECRET" not in printed.getvalue()
+
+
+def test_a_long_field_is_cut() -> None:
+    assert read_notification(json.dumps({"outcome": "FAILED", "Error": "x" * 300}))["Error"] == "x" * 256
+
+
+@given(st.text() | st.dictionaries(st.text(), st.text() | st.integers()).map(json.dumps))
+def test_any_body_is_read_without_an_error(body: str) -> None:
+    assert all(isinstance(value, str) for value in read_notification(body).values())
