@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from observability import metrics
+from observability import logger, metrics
 from task_callback import Outcome
 
 _NAMES = {
@@ -13,4 +13,7 @@ _NAMES = {
 
 
 def count_callback(outcome: Outcome) -> None:
+    """Count a callback, and warn of one that was refused: a bug or an attack."""
+    if outcome is Outcome.REFUSED:
+        logger.warning("task token refused: it is malformed, or belongs to another account")
     metrics.add_metric(_NAMES[outcome], MetricUnit.Count, 1)

@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batch import NotAnSqsEvent, process_batch
+from observability import metrics
 from task_callback import MAX_CALL_SECONDS, CallbackNotDelivered, Outcome
 from tests.unit.printed import capture_prints
 from tests.unit.support import failed_records, make_lambda_context, sqs_event
@@ -58,3 +59,14 @@ def test_a_record_whose_answer_fails_is_the_only_one_to_come_back(
 def test_an_event_that_is_not_from_a_queue_is_refused(event: object, lambda_context: LambdaContext) -> None:
     with pytest.raises(NotAnSqsEvent, match="no Records"):
         process_batch(event, lambda_context, lambda _: Outcome.DELIVERED)  # type: ignore[arg-type]
+
+
+def test_a_refused_token_is_warned_of_counted_and_dropped(
+    lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = capture_prints(monkeypatch)
+    response = process_batch(sqs_event("a"), lambda_context, lambda _: Outcome.REFUSED)
+    metrics.flush_metrics()
+    assert response == {"batchItemFailures": []}
+    assert '"WARNING"' in printed.getvalue()
+    assert '"CallbackRefused":[1.0]' in printed.getvalue()
