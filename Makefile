@@ -1,0 +1,90 @@
+.DEFAULT_GOAL := help
+MAKEFLAGS += --jobs=2 # both environments at once
+
+# The first of these that runs and is new enough, unless PYTHON= names one
+CANDIDATES := python3 python3.11 python3.12 python3.13 python3.14
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$python && break; done)
+NEED_PYTHON = "$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
+	{ echo "Python 3.11 or newer is needed: install it, or name it as in: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+LOCAL := .venv/bin/python -m local
+# Commands that start nothing make do without the environment
+LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m local
+PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
+
+# Only from the command line: some environments have a PORT of their own
+ifeq ($(origin PORT),command line)
+PORT_OPTION := --port $(PORT)
+endif
+ifeq ($(origin WORKFLOW),command line)
+WORKFLOW_NAME := $(WORKFLOW)
+endif
+
+.PHONY: help setup demo up down status env test check format clean FORCE
+
+help: ## print this
+	@awk -F ': .*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` needs, into this folder
+
+demo: setup ## run a workflow on an embedded AWS and show how it went  [WORKFLOW=payment-callback] [PORT=a free one]
+	@$(LOCAL) demo $(WORKFLOW_NAME) $(PORT_OPTION)
+
+up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]
+	@$(LOCAL) up $(PORT_OPTION)
+
+down: ## end the embedded AWS
+	@$(NEED_PYTHON)
+	@$(LOCAL_OR_BARE) down
+
+status: ## show whether the embedded AWS runs, and what is deployed there
+	@$(NEED_PYTHON)
+	@$(LOCAL_OR_BARE) status
+
+env: ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
+	@$(NEED_PYTHON)
+	@$(LOCAL_OR_BARE) env
+
+test: .venv/test.stamp .venv-engine/engine.stamp ## run every test
+	@.venv/bin/python -m pytest
+
+check: .venv/test.stamp ## format, lint and types of the code, and the tests of the templates
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m mypy functions local tests
+	@.venv/bin/python -m pytest tests/template
+
+format: .venv/test.stamp ## format the code
+	@.venv/bin/python -m ruff format .
+	@.venv/bin/python -m ruff check --fix .
+
+clean: down ## end the embedded AWS and remove all that was installed or built
+	rm -rf .venv .venv-engine .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find functions local tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is made when all of its step is done: what was interrupted is done again.
+.venv/demo.stamp: .venv/venv.stamp local/requirements.txt
+	@echo "Installing SAM CLI and AWS CLI into .venv ..."
+	@.venv/$(PIP_INSTALL) -r local/requirements.txt
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m awscli "$$@"\n' > .venv/bin/aws # its own breaks on a space in the path
+	@touch $@
+
+.venv/test.stamp: .venv/demo.stamp requirements-dev.txt
+	@echo "Installing the test tools into .venv ..."
+	@.venv/$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv-engine/engine.stamp: .venv-engine/venv.stamp local/requirements-engine.txt
+	@echo "Installing the embedded AWS into .venv-engine ..."
+	@.venv-engine/$(PIP_INSTALL) -r local/requirements-engine.txt
+	@touch $@
+
+# Made again when the Python that they were made with is gone
+.venv/venv.stamp: $(shell [ -x .venv/bin/python ] || echo FORCE)
+.venv-engine/venv.stamp: $(shell [ -x .venv-engine/bin/python ] || echo FORCE)
+.venv/venv.stamp .venv-engine/venv.stamp:
+	@$(NEED_PYTHON)
+	@"$(PYTHON)" -m venv --clear $(@D) || \
+		{ echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@

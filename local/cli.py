@@ -1,0 +1,176 @@
+"""The commands of `python -m local`. What they need beyond Python itself is imported where it is used."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from local import PROJECT, LocalError
+from local.deployment import deploy
+from local.engine import Engine, calls_explained
+from local.lock import exclusive
+from local.processes import INTERRUPTS
+
+DIRECTORY = PROJECT / ".aws-local"
+FLAGSHIP = "payment-callback"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
+    try:
+        return command(options)
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # as with `make up | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="An embedded AWS with this project's stacks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    port = argparse.ArgumentParser(add_help=False)
+    port.add_argument("--port", type=_port, default=0, help="port to listen on, on loopback (default: a free one)")
+    for name, function, parents, text in (
+        ("up", up, [port], "start it unless it runs, and deploy template.yaml"),
+        ("demo", demo, [port], "the same, then run a workflow and show how it went"),
+        ("down", down, [], "end it, and remove all that it left"),
+        ("status", status, [], "show whether it runs, and what is deployed there"),
+        ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
+    ):
+        command = commands.add_parser(name, help=text, parents=parents)
+        command.set_defaults(command=function)
+        if function is demo:
+            command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number (0 to 65535)")
+    return int(text)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def up(options: argparse.Namespace) -> int:
+    with _deployed(options.port, "default") as (_, outputs):
+        _print_outputs(outputs)
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    from local.demos import find_demo
+
+    chosen = find_demo(options.name)
+    with _deployed(options.port, chosen.config_env) as (engine, outputs):
+        return 0 if chosen.run(engine, outputs) else 1
+
+
+def down(_options: argparse.Namespace) -> int:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None and not DIRECTORY.exists():
+        print("The embedded AWS does not run.")
+        return 0
+    (engine or Engine(DIRECTORY)).stop()
+    print("The embedded AWS has ended; nothing of it is left.")
+    return 0
+
+
+def status(_options: argparse.Namespace) -> int:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None:
+        print("The embedded AWS does not run: `make up` starts it.")
+        return 1
+    print(f"The embedded AWS runs: {engine.endpoint_url}, port {engine.port}, process {engine.pid}.")
+    with calls_explained():
+        stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
+    for stack in stacks:
+        if not stack["StackName"].startswith("aws-sam-cli-managed"):
+            print(f"{stack['StackName']}: {stack['StackStatus']}")
+            _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    return 0
+
+
+def env(_options: argparse.Namespace) -> int:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None:
+        raise LocalError("The embedded AWS does not run: `make up` starts it.")
+    variables = engine.client_variables()
+    theirs = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+    print("unset", *sorted(theirs - variables.keys()))
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    # Behind whatever AWS CLI the user has
+    print(f'export PATH="$PATH":{shlex.quote(str(PROJECT / ".venv" / "bin"))}')
+    return 0
+
+
+@contextmanager
+def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, str]]]:
+    """The running engine, and the outputs of the stack that has just been deployed to it.
+
+    An engine that was started here is ended when the deployment or the block fails or is interrupted.
+    """
+    with exclusive(DIRECTORY, wait=False) as held:
+        if not held:
+            print("Another command is starting or ending the embedded AWS: waiting for it.", flush=True)
+    started: Engine | None = None
+    try:
+        with exclusive(DIRECTORY):
+            engine = _running_engine(port)
+            if engine is None:
+                print("Starting the embedded AWS ...", flush=True)
+                started = engine = Engine(DIRECTORY, port=port)
+                engine.start()
+            print(f"The embedded AWS runs: {engine.endpoint_url}", flush=True)
+            print("Deploying with `sam deploy` ...", flush=True)
+            outputs = deploy(engine.client_environment(), config_env=config_env)
+        yield engine, outputs
+    except BaseException:
+        if started:
+            with _undisturbed():
+                started.stop()
+        raise
+
+
+def _running_engine(port: int) -> Engine | None:
+    engine = Engine.attach(DIRECTORY)
+    if engine and port not in (0, engine.port):
+        raise LocalError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
+    return engine
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the cleaning up after the first."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _print_outputs(outputs: dict[str, str]) -> None:
+    width = max(map(len, outputs), default=0)
+    for key, value in outputs.items():
+        print(f"  {key:{width}}  {value}")

@@ -1,0 +1,28 @@
+"""Demos, one module a workflow: each starts executions on the embedded AWS and shows what came of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local import LocalError
+from local.demos import payment_callback
+from local.engine import Engine
+
+
+@dataclass(frozen=True)
+class Demo:
+    """`config_env` is the section of samconfig.toml; `run` gets the stack's outputs and says whether all went well."""
+
+    config_env: str
+    run: Callable[[Engine, Mapping[str, str]], bool]
+
+
+DEMOS = {
+    "payment-callback": Demo("default", payment_callback.run),
+}
+
+
+def find_demo(name: str) -> Demo:
+    """Raises LocalError for a name that no demo has."""
+    if name not in DEMOS:
+        raise LocalError(f"There is no demo {name!r}: choose from {', '.join(DEMOS)}.")
+    return DEMOS[name]
