@@ -1,4 +1,4 @@
-"""Settings of every test: nothing reaches AWS unless STACK_NAME names a stack, whatever the machine's own AWS profile."""
+"""Settings of every test: nothing reaches AWS, whatever the machine's own AWS profile, unless STACK_NAME is set."""
 
 import os
 
