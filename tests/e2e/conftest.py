@@ -43,8 +43,9 @@ def deployed(engine: Engine, **arguments: object) -> Stack:
     return Stack(name, outputs, session, engine.endpoint_url, engine.client_environment())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def notifications(stack: Stack) -> Iterator[Notifications]:
+    """Empties the test queue, for as long as the tests of one module run."""
     with Notifications(stack) as notifications:
         yield notifications
 
