@@ -21,7 +21,7 @@ ifeq ($(origin WORKFLOW),command line)
 WORKFLOW_NAME := $(WORKFLOW)
 endif
 
-.PHONY: help setup demo up down status env test check format clean FORCE
+.PHONY: help setup demo up down status env test faults check audit format clean FORCE
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` ne
 
 demo: setup ## run a workflow on an embedded AWS and show how it went  [WORKFLOW=payment-callback] [PORT=a free one]
 	@$(LOCAL) demo $(WORKFLOW_NAME) $(PORT_OPTION)
+
+demo-%: setup
+	@$(LOCAL) demo $* $(PORT_OPTION)
 
 up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]
 	@$(LOCAL) up $(PORT_OPTION)
@@ -49,18 +52,24 @@ env: ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s
 test: .venv/test.stamp .venv-engine/engine.stamp ## run every test
 	@.venv/bin/python -m pytest
 
-check: .venv/test.stamp ## format, lint and types of the code, and the tests of the templates
+faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
+	@.venv/bin/python -m tests.faults
+
+check: .venv/test.stamp audit ## format, lint and types of the code, the judges and the tests of the templates
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy functions local tests
 	@.venv/bin/python -m pytest tests/template
+
+audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
+	@.venv/bin/python -m tests.template.judges
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
 	@.venv/bin/python -m ruff check --fix .
 
 clean: down ## end the embedded AWS and remove all that was installed or built
-	rm -rf .venv .venv-engine .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions local tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
@@ -80,10 +89,16 @@ clean: down ## end the embedded AWS and remove all that was installed or built
 	@.venv-engine/$(PIP_INSTALL) -r local/requirements-engine.txt
 	@touch $@
 
+.venv-audit/audit.stamp: .venv-audit/venv.stamp requirements-audit.txt
+	@echo "Installing checkov into .venv-audit ..."
+	@.venv-audit/$(PIP_INSTALL) -r requirements-audit.txt
+	@touch $@
+
 # Made again when the Python that they were made with is gone
 .venv/venv.stamp: $(shell [ -x .venv/bin/python ] || echo FORCE)
 .venv-engine/venv.stamp: $(shell [ -x .venv-engine/bin/python ] || echo FORCE)
-.venv/venv.stamp .venv-engine/venv.stamp:
+.venv-audit/venv.stamp: $(shell [ -x .venv-audit/bin/python ] || echo FORCE)
+.venv/venv.stamp .venv-engine/venv.stamp .venv-audit/venv.stamp:
 	@$(NEED_PYTHON)
 	@"$(PYTHON)" -m venv --clear $(@D) || \
 		{ echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }

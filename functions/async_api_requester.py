@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch import process_batch
 from callback_request import parse_callback_request
-from observability import PrintableError, logger, metrics
+from observability import PrintableError, lambda_entry, logger
 from settings import setting
 from task_callback import CLIENT_CONFIG, Outcome, send_task_failure
 
@@ -31,8 +31,7 @@ class SimulatorNotStarted(PrintableError):
     """The simulator may or may not have started: a throttle, a fault of the service or the network, a missing right."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     simulator_arn = setting("SIMULATOR_STATE_MACHINE_ARN")
     return process_batch(event, context, partial(pass_request_on, simulator_arn=simulator_arn))

@@ -5,7 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callback_metrics import count_callback
-from observability import PrintableError, logger, metrics
+from callback_request import printable_execution_id
+from observability import PrintableError, lambda_entry, logger
 from task_callback import Outcome, is_task_token, send_task_failure, send_task_success
 
 
@@ -13,8 +14,7 @@ class MalformedSimulation(PrintableError):
     """The event is not what the requester starts a simulation with. The text repeats nothing of the event."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@lambda_entry
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
     outcome = call_back(event)
     count_callback(outcome)
@@ -36,5 +36,6 @@ def call_back(simulation: object) -> Outcome:
         outcome = send_task_failure(token, "AsyncApi.RequestFailed", "The simulated API was asked to fail.")
     else:
         raise MalformedSimulation("status is neither success nor failure")
-    logger.info("simulation answered", status=status, outcome=outcome, correlation_id=simulation.get("executionId"))
+    execution_id = printable_execution_id(simulation.get("executionId"))
+    logger.info("simulation answered", status=status, outcome=outcome, correlation_id=execution_id)
     return outcome

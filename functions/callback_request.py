@@ -38,8 +38,12 @@ def parse_callback_request(body: str) -> CallbackRequest:
     token, execution_id = message.get("taskToken", message.get("token")), message.get("executionId")
     if not is_task_token(token):
         raise UnreadableMessage("the body has no usable taskToken")
-    is_arn = isinstance(execution_id, str) and _EXECUTION_ARN.fullmatch(execution_id)
-    return CallbackRequest(token, message.get("payload"), execution_id if is_arn else None)
+    return CallbackRequest(token, message.get("payload"), printable_execution_id(execution_id))
+
+
+def printable_execution_id(value: object) -> str | None:
+    """The ARN of an execution as it is, None for anything else: only the former may be logged."""
+    return value if isinstance(value, str) and _EXECUTION_ARN.fullmatch(value) else None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -12,12 +12,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batch import process_batch
 from callback_request import parse_callback_request
-from observability import logger, metrics
+from observability import lambda_entry, logger
 from task_callback import Outcome, send_task_failure
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     return process_batch(event, context, report_undeliverable)
 

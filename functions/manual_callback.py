@@ -15,7 +15,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callback_metrics import count_callback
-from observability import PrintableError, logger, metrics
+from observability import PrintableError, lambda_entry, logger
 from task_callback import (
     MAX_TOKEN_CHARACTERS,
     Outcome,
@@ -36,8 +36,7 @@ class MalformedEvent(PrintableError):
     """The event cannot be acted on. The text says what to send instead, and repeats nothing of the event."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
+@lambda_entry
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
     return call_back(event)
 

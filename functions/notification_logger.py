@@ -5,17 +5,20 @@ execution, where it can be read.
 """
 
 import json
+import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes import SNSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from observability import logger
+from callback_request import printable_execution_id
+from observability import lambda_entry, logger
 
-MAX_FIELD_CHARACTERS = 256
+# A name or a sentence; neither a task token nor the number of a card, both of which hold digits
+_PLAIN_WORDS = re.compile(r"[A-Za-z .,'_-]{1,256}")
 
 
-@logger.inject_lambda_context(clear_state=True)
+@lambda_entry
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     for record in SNSEvent(event).records:
         log_notification(record.sns.message_id, record.sns.message)
@@ -48,7 +51,13 @@ def read_notification(body: str) -> dict[str, str]:
         return {}
     if not isinstance(notification, dict) or not isinstance(notification.get("outcome"), str):
         return {}
-    fields = ("outcome", "message", "Error", "executionId")
-    return {
-        name: notification[name][:MAX_FIELD_CHARACTERS] for name in fields if isinstance(notification.get(name), str)
-    }
+    printable = {name: plain_words(notification.get(name)) for name in ("outcome", "message", "Error")}
+    printable["executionId"] = printable_execution_id(notification.get("executionId"))
+    return {name: value for name, value in printable.items() if value is not None}
+
+
+def plain_words(value: object) -> str | None:
+    """What may be logged of a text that comes from outside: all of it, or that it was withheld. None for no text."""
+    if not isinstance(value, str):
+        return None
+    return value if _PLAIN_WORDS.fullmatch(value) else "(withheld: not plain words)"

@@ -7,14 +7,21 @@ Traces are Lambda's own (`Tracing: Active`). The X-Ray SDK is left out on purpos
 errors, and Step Functions repeats the task token in some of them.
 """
 
+import logging
 import os
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from pathlib import PurePath
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
 logger = Logger()
+# At DEBUG, the SDK prints requests and answers, which hold tokens, and Powertools the texts of errors
+for _name in ("aws_lambda_powertools", "boto3", "botocore", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 metrics = Metrics()
 # Powertools adds its default dimensions again after each flush, and warns of it; a failed invocation may have no metric
 warnings.filterwarnings("ignore", "Dimension 'function_name' has already been added|No application metrics to publish")
@@ -23,6 +30,30 @@ metrics.set_default_dimensions(function_name=os.environ.get("AWS_LAMBDA_FUNCTION
 
 class PrintableError(Exception):
     """An error whose text we wrote ourselves, from nothing secret, so that it may be logged or shown to a caller."""
+
+
+class UnexpectedError(PrintableError):
+    """An error that no code of ours expects. The text says its type and where it was raised, not what it says."""
+
+
+def lambda_entry(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Decorates every handler: context in each log line, metrics printed, and no error text that we did not word.
+
+    Lambda logs whatever leaves a handler, so that any other error leaves it as UnexpectedError.
+    """
+
+    @logger.inject_lambda_context(clear_state=True, log_event=False)  # even where POWERTOOLS_LOGGER_LOG_EVENT is set
+    @metrics.log_metrics
+    @wraps(handler)
+    def entry(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON
+        try:
+            return handler(event, context)
+        except PrintableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what it says is unknown, so nobody may see it
+            raise UnexpectedError(describe(error)) from None
+
+    return entry
 
 
 def describe(error: BaseException) -> str:

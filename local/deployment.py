@@ -49,7 +49,14 @@ def deploy(
         Path(temporary, "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
         result = _run(
             "samcli",
-            ["deploy", "--config-env", config_env, "--template-file", template, *where, *options],
+            [
+                "deploy",
+                # SAM CLI would look for it beside the template
+                *("--config-file", str(directory.resolve() / "samconfig.toml")),
+                *("--config-env", config_env, "--template-file", template),
+                *where,
+                *options,
+            ],
             {**environment, "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary, "SAM_CLI_TELEMETRY": "0"},
             directory,
         )

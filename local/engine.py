@@ -92,6 +92,9 @@ class Engine:
         if self.directory.exists() or self._processes():
             with exclusive(self.directory):
                 self._clear()
+        if self._process:
+            self._process.wait()
+        self._process = self.pid = None
 
     def client_variables(self) -> dict[str, str]:
         """Environment variables that point SAM CLI, AWS CLI and boto3 at this engine."""
@@ -246,9 +249,6 @@ class Engine:
         """End the engine's processes, then remove its files; the folder itself goes with its lock."""
         if not (self._end(signal.SIGTERM) or self._end(signal.SIGKILL)):
             raise EngineError(f"Processes of the embedded AWS do not end: {self._processes()}.")
-        if self._process:
-            self._process.wait()
-        self._process = self.pid = None
         for file in (self._state, self._log):
             file.unlink(missing_ok=True)
         if self._temporary.exists():

@@ -432,25 +432,26 @@ def _context_problem(use: _Use, members: list[str]) -> str | None:
     return "say which of its members is meant" if known else None
 
 
-RULES: tuple[Rule, ...] = (
-    jsonata_is_the_query_language,
-    names_are_verb_and_noun,
-    transitions_lead_to_a_state,
-    states_go_on_or_end,
-    every_state_is_reachable,
-    every_state_leads_to_an_end,
-    every_task_has_a_timeout,
-    heartbeats_are_shorter_than_timeouts,
-    waits_pass_their_token_on,
-    answers_are_final,
-    error_names_exist,
-    all_errors_come_last_and_alone,
-    waits_catch_timeouts_before_all_errors,
-    failures_end_in_fail,
-    fails_say_why,
-    integrations_exist,
-    arguments_are_those_of_the_api,
-    expressions_can_be_read,
-    functions_and_variables_exist,
-    states_members_exist,
-)
+# By the id that cfn-lint shows; the id of a rule never changes
+RULES: dict[str, Rule] = {
+    "EC1001": jsonata_is_the_query_language,
+    "EC1002": names_are_verb_and_noun,
+    "EC1003": transitions_lead_to_a_state,
+    "EC1004": states_go_on_or_end,
+    "EC1005": every_state_is_reachable,
+    "EC1006": every_state_leads_to_an_end,
+    "EC1007": every_task_has_a_timeout,
+    "EC1008": heartbeats_are_shorter_than_timeouts,
+    "EC1009": waits_pass_their_token_on,
+    "EC1010": answers_are_final,
+    "EC1011": error_names_exist,
+    "EC1012": all_errors_come_last_and_alone,
+    "EC1013": waits_catch_timeouts_before_all_errors,
+    "EC1014": failures_end_in_fail,
+    "EC1015": fails_say_why,
+    "EC1016": integrations_exist,
+    "EC1017": arguments_are_those_of_the_api,
+    "EC1018": expressions_can_be_read,
+    "EC1019": functions_and_variables_exist,
+    "EC1020": states_members_exist,
+}

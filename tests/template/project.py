@@ -1,6 +1,8 @@
 """Where the templates and state machines are, and how they are read."""
 
+import copy
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cfnlint.decode.decode import decode  # type: ignore[import-untyped]
+from samcli.lib.translate.sam_template_validator import SamTemplateValidator  # type: ignore[import-untyped]
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -16,6 +20,8 @@ TEMPLATE_FILES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.y
 
 Json: TypeAlias = Any
 Fields: TypeAlias = dict[str, Any]
+
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of metrics that nobody here collects
 
 
 def name_of(path: Path) -> str:
@@ -85,12 +91,29 @@ class Template:
             machines.append(StateMachine(logical_id, properties, file, definition))
         return machines
 
+    @cached_property
+    def transformed(self) -> "Template":
+        """What SAM makes of it, as in `sam validate`: plain CloudFormation, Metadata and all."""
+        validator = SamTemplateValidator(copy.deepcopy(self.body), _NoManagedPolicies(), region="us-east-1")
+        body = json.loads(json.dumps(yaml_parse(validator.get_translated_template_if_valid())))
+        for logical_id, resource in self.body["Resources"].items():
+            if "Metadata" in resource and logical_id in body["Resources"]:
+                body["Resources"][logical_id].setdefault("Metadata", resource["Metadata"])
+        return Template(self.path, body)
+
     def queue_events(self) -> Iterator[tuple[str, Fields, Fields]]:
         """Every SQS event of every function: its name, its properties, and those of the function."""
         for logical_id, function in self.functions.items():
             for event_name, event in function.get("Events", {}).items():
                 if event["Type"] == "SQS":
                     yield f"{logical_id}.{event_name}", event["Properties"], function
+
+
+class _NoManagedPolicies:
+    """Instead of SAM CLI's, which asks AWS for them."""
+
+    def load(self) -> dict[str, str]:
+        return {}
 
 
 def referenced(value: Json) -> str | None:

@@ -198,7 +198,7 @@ def test_share_of_successes_is_a_number_from_0_to_1_and_reaches_the_worker() -> 
     assert parameter | {"Description": ""} == {
         "Description": "",
         "Type": "Number",
-        "Default": 0.5,
+        "Default": "0.5",
         "MinValue": 0,
         "MaxValue": 1,
     }

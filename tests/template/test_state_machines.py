@@ -31,7 +31,7 @@ def test_there_are_state_machines() -> None:
     assert STATE_MACHINE_FILES
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.__name__)
 @each_state_machine
 def test_state_machine_keeps_rule(file: Path, rule: Rule) -> None:
     assert list(rule(read_definition(file))) == []
