@@ -1,0 +1,81 @@
+"""The ARNs of a deployed stack's resources, and others that resemble them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.stack import Stack
+
+# By type, what an ARN holds after the account; None where the physical ID is the ARN itself
+FORMS: Mapping[str, str | None] = {
+    "AWS::ApiGateway::RestApi": "apigateway:/restapis/{}",
+    "AWS::CloudWatch::Alarm": "cloudwatch:alarm:{}",
+    "AWS::DynamoDB::Table": "dynamodb:table/{}",
+    "AWS::IAM::Role": "iam:role/{}",
+    "AWS::KMS::Key": "kms:key/{}",
+    "AWS::Lambda::Function": "lambda:function:{}",
+    "AWS::Logs::LogGroup": "logs:log-group:{}",
+    "AWS::S3::Bucket": "s3:{}",
+    "AWS::SNS::Topic": None,
+    "AWS::SQS::Queue": "sqs:{}",
+    "AWS::StepFunctions::StateMachine": None,
+}
+GLOBAL = {"iam"}  # services whose ARNs name no region
+NOWHERE = {"s3"}  # services whose ARNs name neither region nor account
+# CloudWatch Logs decides about CreateLogStream and PutLogEvents by the ARN of a log stream
+LOG_STREAM = ":log-stream:2026/11/20/[$LATEST]0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Arn:
+    partition: str
+    service: str
+    region: str
+    account: str
+    name: str
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.name}{self.suffix}"
+
+    def but(self, **parts: str) -> str:
+        return str(Arn(**{**vars(self), **parts}))
+
+    def near_misses(self, stack_name: str) -> Iterator[str]:
+        """The same in another stack, region or account; a name that this one begins, and one that begins this one."""
+        another = self.name.replace(stack_name, "another-stack")
+        yield self.but(name=another if another != self.name else self.name[:-4] + "beef")
+        yield self.but(name=f"{self.name}2")
+        yield self.but(name=self.name[:-1])
+        yield self.but(account="999999999999")
+        yield self.but(region="eu-central-1")
+
+
+def stack_resources(stack: Stack) -> list[dict[str, Any]]:
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.name)
+    return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+
+def stack_arns(stack: Stack) -> dict[str, Arn]:
+    """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream."""
+    [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+    _, partition, _, region, account, _ = description["StackId"].split(":", 5)
+    arns = {}
+    for resource in stack_resources(stack):
+        kind, physical_id = resource["ResourceType"], resource["PhysicalResourceId"]
+        if kind not in FORMS:
+            continue
+        form = FORMS[kind]
+        if form is None:
+            _, _, service, _, _, name = physical_id.split(":", 5)
+        else:
+            service, name = form.format(physical_id.rpartition("/")[2] if "SQS" in kind else physical_id).split(":", 1)
+        arns[resource["LogicalResourceId"]] = Arn(
+            partition,
+            service,
+            "" if service in GLOBAL | NOWHERE else region,
+            "" if service in NOWHERE else account,
+            name,
+            LOG_STREAM if service == "logs" else "",
+        )
+    return arns

@@ -1,0 +1,119 @@
+"""Runs one function over events, with all that it prints, in a process of its own.
+
+    python leak_probe.py FOLDER MODULE [--loud] [--samples]
+
+prints, on the standard output and error alike, what Lambda would have in the function's log and what its caller would
+get; before every event a line that begins with CASE and names it, after it one with how it ended.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+CASE, END = "\x1ecase: ", "\x1eend: "
+
+# What the templates set
+ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_LAMBDA_FUNCTION_NAME": "function",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "test",
+    "PAYMENT_SUCCESS_RATE": "0.5",
+    "SIMULATOR_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Simulator",
+}
+# All that an operator might turn on to see more
+LOUD = {
+    "AWS_LAMBDA_LOG_FORMAT": "JSON",
+    "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+    "POWERTOOLS_DEBUG": "true",
+    "POWERTOOLS_DEV": "true",
+}
+
+Case = tuple[str, Any, str, int]  # name, event, how AWS answers, milliseconds left
+
+
+def cases(module: str, *, samples_only: bool) -> Iterator[Case]:
+    from tests.security.fake_aws import ANSWERS
+    from tests.security.hostile_events import hostile_events, sample_events
+
+    for name, event in sample_events(module):
+        yield f"sample {name}", event, "accepted", 15_000
+    if samples_only:
+        return
+    for name, event in sample_events(module):
+        yield f"{name} out of time", event, "accepted", 0
+        for answer in ANSWERS:
+            yield f"{name} when AWS answers: {answer}", event, answer, 15_000
+    for name, event in hostile_events(module):
+        yield name, event, "accepted", 15_000
+
+
+def run(handler: Callable[[Any, Any], Any], event: Any, remaining_ms: int) -> None:
+    context = SimpleNamespace(
+        function_name="function",
+        memory_limit_in_mb=256,
+        invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:function",
+        aws_request_id="00000000-0000-4000-8000-000000000000",
+        get_remaining_time_in_millis=lambda: remaining_ms,
+    )
+    try:
+        answer = handler(event, context)
+    except BaseException as error:  # noqa: BLE001 - whatever leaves the handler, Lambda prints it
+        traceback.print_exception(error)
+        ended = f"raised {error!r}"
+    else:
+        ended = f"returned {json.dumps(answer, default=repr)}"
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    print(END + ended, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("module")
+    parser.add_argument("--loud", action="store_true")
+    parser.add_argument("--samples", action="store_true")
+    options = parser.parse_args()
+
+    sys.path[:0] = [str(options.folder), str(Path(__file__).parents[2])]
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT | (LOUD if options.loud else {}))
+    if options.loud:  # as the runtime does where the function's log level is DEBUG
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+    time.sleep = lambda _seconds: None  # botocore waits before it tries again
+
+    from tests.security.fake_aws import ANSWERS, FakeAws
+
+    with FakeAws() as aws:
+        handler = importlib.import_module(options.module).lambda_handler
+        for name, event, answer, remaining_ms in cases(options.module, samples_only=options.samples):
+            print(CASE + name, flush=True)
+            aws.answer = ANSWERS[answer]
+            run(handler, event, remaining_ms)
+        print(f"{CASE}without its environment", flush=True)
+        for variable in os.environ.keys() - LOUD.keys():
+            del os.environ[variable]
+        for _, event, _, remaining_ms in cases(options.module, samples_only=True):
+            run(handler, event, remaining_ms)
+    print(f"{CASE}done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The end-to-end suite of the payment callback once more, on an embedded AWS that decides about every call by IAM, over
+TLS.
+
+The embedded AWS denies SendTask* to a role that is granted it on a state machine, which AWS allows. So these tests, and
+nothing else, grant the functions' roles SendTask* on everything.
+"""
+
+import json
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.engine import Engine
+from tests.e2e.conftest import deployed
+from tests.e2e.stack import Notifications, Stack
+from tests.e2e.test_payment_callback import *  # noqa: F403 - its tests are collected here, with the fixtures below
+from tests.security.arns import stack_arns, stack_resources
+
+ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    directory = tmp_path_factory.mktemp("enforcing-aws") / "engine"
+    engine = Engine(directory, environment={"AUTH": "true", "USE_SSL": "1"})
+    engine.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_CA_BUNDLE", engine.client_variables()["AWS_CA_BUNDLE"])
+        yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine) -> Iterator[Stack]:
+    stack = deployed(engine)
+    for resource in stack_resources(stack):
+        if resource["ResourceType"] == "AWS::IAM::Role":
+            stack.client("iam").put_role_policy(
+                RoleName=resource["PhysicalResourceId"],
+                PolicyName="AnswerAnyTask",
+                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ANSWER_ANY_TASK]}),
+            )
+    yield stack
+    for client in stack.clients.values():
+        client.close()  # the engine would wait for the end of each TLS connection
+
+
+@pytest.fixture(scope="module")
+def notifications(stack: Stack) -> Iterator[Notifications]:
+    with Notifications(stack) as notifications:
+        yield notifications
+
+
+# ------------------------------------------------------------------ that it is enforced
+def test_the_endpoint_speaks_tls_with_a_certificate_of_its_own(engine: Engine) -> None:
+    assert engine.endpoint_url.startswith("https://")
+    trusting = ssl.create_default_context(cafile=engine.client_variables()["AWS_CA_BUNDLE"])
+    assert urlopen(f"{engine.endpoint_url}/_ministack/health", timeout=5, context=trusting).status == 200  # noqa: S310
+    with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urlopen(f"{engine.endpoint_url}/_ministack/health", timeout=5, context=ssl.create_default_context())  # noqa: S310
+
+
+def test_a_role_is_held_to_its_policies(stack: Stack, engine: Engine) -> None:
+    arns = stack_arns(stack)
+    session = {"RoleArn": str(arns["PaymentWorkerRole"]), "RoleSessionName": "test"}
+    credentials = stack.client("sts").assume_role(**session)["Credentials"]
+
+    def worker(service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=engine.endpoint_url,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+
+    urls = stack.outputs
+    assert worker("sqs").get_queue_attributes(QueueUrl=urls["PaymentQueueUrl"], AttributeNames=["QueueArn"])
+    forbidden: list[Callable[[], Any]] = [
+        lambda: worker("sqs").get_queue_attributes(QueueUrl=urls["DeadLetterQueueUrl"], AttributeNames=["QueueArn"]),
+        lambda: worker("sqs").purge_queue(QueueUrl=urls["PaymentQueueUrl"]),
+        lambda: worker("sns").publish(TopicArn=urls["NotificationTopicArn"], Message="forged"),
+        lambda: worker("stepfunctions").start_execution(stateMachineArn=urls["StateMachineWaitForCallbackArn"]),
+    ]
+    for call in forbidden:
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            call()
