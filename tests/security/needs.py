@@ -134,5 +134,188 @@ PAYMENT_CALLBACK: Mapping[str, Role] = {
     ),
 }
 
+WORKFLOW_NEAR_MISSES = ("states:RedriveExecution", "states:StopExecution", "states:UpdateStateMachine")
+KEY_NEAR_MISSES = ("kms:Encrypt", *TAKE_OVER_A_KEY)
+LOG_NEAR_MISSES = ("logs:DeleteLogStream", "logs:GetLogEvents", "logs:PutRetentionPolicy")
+ANYWHERE = (*ANSWER, *RECEIVE, *WRITE_LOGS, "sqs:SendMessage", "sns:Publish", "kms:Decrypt", *ESCALATE)
+WORKFLOW_ANYWHERE = (*ANSWER, *RECEIVE, "sqs:SendMessage", "sns:Publish", "kms:Decrypt", *ESCALATE)
+
+MANUAL_CALLBACK: Mapping[str, Role] = {
+    "ManualCallbackStateMachineRole": Role(
+        trusted="states.amazonaws.com",
+        needs={
+            "ManualCallbackQueue": ("sqs:SendMessage",),
+            "EncryptionKmsKey": ("kms:Decrypt", "kms:GenerateDataKey"),
+            "*": (*DELIVER_LOGS, *TRACE_WORKFLOWS),
+        },
+        near_misses={
+            "ManualCallbackQueue": (*RECEIVE, *TAKE_OVER_A_QUEUE),
+            "DeadLetterQueue": ("sqs:SendMessage",),
+            "EncryptionKmsKey": KEY_NEAR_MISSES,
+            "ManualCallbackStateMachine": (*ANSWER, *WORKFLOW_NEAR_MISSES, "states:StartExecution"),
+            "ManualCallbackFunction": ("lambda:InvokeFunction",),
+            "*": WORKFLOW_ANYWHERE,
+        },
+    ),
+    "ManualCallbackRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "ManualCallbackStateMachine": ANSWER,
+            "EncryptionKmsKey": ("kms:Decrypt",),
+            "ManualCallbackLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "ManualCallbackQueue": (*RECEIVE, "sqs:SendMessage", *TAKE_OVER_A_QUEUE),
+            "DeadLetterQueue": RECEIVE,
+            "ManualCallbackStateMachine": (*WORKFLOW_NEAR_MISSES, "states:StartExecution"),
+            "EncryptionKmsKey": ("kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "ManualCallbackLogGroup": LOG_NEAR_MISSES,
+            "DeadLetterReporterLogGroup": WRITE_LOGS,
+            "*": ANYWHERE,
+        },
+    ),
+    "DeadLetterReporterRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "DeadLetterQueue": RECEIVE,
+            "ManualCallbackStateMachine": ANSWER,
+            "EncryptionKmsKey": ("kms:Decrypt",),
+            "DeadLetterReporterLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "DeadLetterQueue": ("sqs:SendMessage", *TAKE_OVER_A_QUEUE),
+            "ManualCallbackQueue": (*RECEIVE, "sqs:SendMessage"),
+            "QuarantineQueue": (*RECEIVE, "sqs:SendMessage"),
+            "ManualCallbackStateMachine": WORKFLOW_NEAR_MISSES,
+            "EncryptionKmsKey": ("kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "DeadLetterReporterLogGroup": LOG_NEAR_MISSES,
+            "ManualCallbackLogGroup": WRITE_LOGS,
+            "*": ANYWHERE,
+        },
+    ),
+}
+
+ASYNC_API: Mapping[str, Role] = {
+    "AsyncApiStateMachineRole": Role(
+        trusted="states.amazonaws.com",
+        needs={
+            "ApiRequestQueue": ("sqs:SendMessage",),
+            "NotificationTopic": ("sns:Publish",),
+            "EncryptionKmsKey": ("kms:Decrypt", "kms:GenerateDataKey"),
+            "*": (*DELIVER_LOGS, *TRACE_WORKFLOWS),
+        },
+        near_misses={
+            "ApiRequestQueue": (*RECEIVE, *TAKE_OVER_A_QUEUE),
+            "DeadLetterQueue": ("sqs:SendMessage",),
+            "UndeliveredNotificationQueue": ("sqs:SendMessage",),
+            "NotificationTopic": ("sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe"),
+            "EncryptionKmsKey": KEY_NEAR_MISSES,
+            "AsyncApiSimulatorStateMachine": (*ANSWER, *WORKFLOW_NEAR_MISSES, "states:StartExecution"),
+            "AsyncApiSimulatorFunction": ("lambda:InvokeFunction",),
+            "*": WORKFLOW_ANYWHERE,
+        },
+    ),
+    "AsyncApiSimulatorStateMachineRole": Role(
+        trusted="states.amazonaws.com",
+        needs={
+            "AsyncApiSimulatorFunction": ("lambda:InvokeFunction",),
+            "*": (*DELIVER_LOGS, *TRACE_WORKFLOWS),
+        },
+        near_misses={
+            "AsyncApiSimulatorFunction": ("lambda:DeleteFunction", "lambda:UpdateFunctionCode"),
+            "AsyncApiRequesterFunction": ("lambda:InvokeFunction",),
+            "ApiRequestQueue": (*RECEIVE, "sqs:SendMessage"),
+            "NotificationTopic": ("sns:Publish",),
+            "AsyncApiStateMachine": (*ANSWER, *WORKFLOW_NEAR_MISSES, "states:StartExecution"),
+            "EncryptionKmsKey": ("kms:Decrypt", "kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "*": WORKFLOW_ANYWHERE,
+        },
+    ),
+    "AsyncApiRequesterRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "ApiRequestQueue": RECEIVE,
+            "AsyncApiSimulatorStateMachine": ("states:StartExecution",),
+            "AsyncApiStateMachine": ANSWER,
+            "EncryptionKmsKey": ("kms:Decrypt",),
+            "AsyncApiRequesterLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "ApiRequestQueue": ("sqs:SendMessage", *TAKE_OVER_A_QUEUE),
+            "DeadLetterQueue": RECEIVE,
+            "AsyncApiStateMachine": ("states:StartExecution", *WORKFLOW_NEAR_MISSES),
+            "AsyncApiSimulatorStateMachine": (*ANSWER, *WORKFLOW_NEAR_MISSES),
+            "AsyncApiSimulatorFunction": ("lambda:InvokeFunction",),
+            "EncryptionKmsKey": ("kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "AsyncApiRequesterLogGroup": LOG_NEAR_MISSES,
+            "AsyncApiSimulatorLogGroup": WRITE_LOGS,
+            "*": ("states:StartExecution", *ANYWHERE),
+        },
+    ),
+    "AsyncApiSimulatorRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "AsyncApiStateMachine": ANSWER,
+            "EncryptionKmsKey": ("kms:Decrypt",),
+            "AsyncApiSimulatorLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "ApiRequestQueue": (*RECEIVE, "sqs:SendMessage"),
+            "AsyncApiStateMachine": ("states:StartExecution", *WORKFLOW_NEAR_MISSES),
+            "AsyncApiSimulatorStateMachine": (*ANSWER, "states:StartExecution"),
+            "EncryptionKmsKey": ("kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "AsyncApiSimulatorLogGroup": LOG_NEAR_MISSES,
+            "AsyncApiRequesterLogGroup": WRITE_LOGS,
+            "*": ANYWHERE,
+        },
+    ),
+    "DeadLetterReporterRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "DeadLetterQueue": RECEIVE,
+            "AsyncApiStateMachine": ANSWER,
+            "EncryptionKmsKey": ("kms:Decrypt",),
+            "DeadLetterReporterLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "DeadLetterQueue": ("sqs:SendMessage", *TAKE_OVER_A_QUEUE),
+            "ApiRequestQueue": (*RECEIVE, "sqs:SendMessage"),
+            "QuarantineQueue": (*RECEIVE, "sqs:SendMessage"),
+            "AsyncApiStateMachine": WORKFLOW_NEAR_MISSES,
+            "AsyncApiSimulatorStateMachine": (*ANSWER, "states:StartExecution"),
+            "EncryptionKmsKey": ("kms:GenerateDataKey", *KEY_NEAR_MISSES),
+            "DeadLetterReporterLogGroup": LOG_NEAR_MISSES,
+            "*": ANYWHERE,
+        },
+    ),
+    "NotificationLoggerRole": Role(
+        trusted="lambda.amazonaws.com",
+        needs={
+            "UndeliveredNotificationQueue": ("sqs:SendMessage",),
+            "EncryptionKmsKey": ("kms:Decrypt", "kms:GenerateDataKey"),
+            "NotificationLoggerLogGroup": WRITE_LOGS,
+            "*": SEND_TRACES,
+        },
+        near_misses={
+            "UndeliveredNotificationQueue": (*RECEIVE, *TAKE_OVER_A_QUEUE),
+            "QuarantineQueue": ("sqs:SendMessage",),
+            "NotificationTopic": ("sns:Publish", "sns:Subscribe"),
+            "AsyncApiStateMachine": (*ANSWER, "states:StartExecution"),
+            "EncryptionKmsKey": KEY_NEAR_MISSES,
+            "NotificationLoggerLogGroup": LOG_NEAR_MISSES,
+            "*": ANYWHERE,
+        },
+    ),
+}
+
 # By the section of samconfig.toml that deploys the stack
-TABLES: Mapping[str, Mapping[str, Role]] = {"default": PAYMENT_CALLBACK}
+TABLES: Mapping[str, Mapping[str, Role]] = {
+    "default": PAYMENT_CALLBACK,
+    "manual-callback": MANUAL_CALLBACK,
+    "async-api": ASYNC_API,
+}
