@@ -30,7 +30,8 @@ MAX_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + 1 + 2
 CLIENT_CONFIG = Config(
     connect_timeout=_CONNECT_SECONDS,
     read_timeout=_READ_SECONDS,
-    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+    # Not "standard": its quota of 500 tokens is used up by 100 retries, and then each call is tried once only
+    retries={"mode": "legacy", "total_max_attempts": _ATTEMPTS},
     max_pool_connections=10,  # as many as a batch has records
 )
 _stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)

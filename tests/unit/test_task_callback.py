@@ -208,5 +208,5 @@ def test_the_client_of_boto3_takes_what_it_is_given(send: Callable[[], Outcome])
 def test_a_call_with_all_its_retries_fits_into_the_time_that_is_reserved_for_it() -> None:
     attempts = task_callback._ATTEMPTS
     slowest = attempts * (task_callback._CONNECT_SECONDS + task_callback._READ_SECONDS)
-    waits = sum(2**retry for retry in range(attempts - 1))  # botocore's standard mode waits up to 2^n seconds
+    waits = sum(2**retry for retry in range(attempts - 1))  # botocore waits up to 2^n seconds
     assert slowest + waits <= task_callback.MAX_CALL_SECONDS
