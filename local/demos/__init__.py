@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from local import LocalError
-from local.demos import payment_callback
+from local.demos import async_api, manual_callback, payment_callback
 from local.engine import Engine
 
 
@@ -18,6 +18,8 @@ class Demo:
 
 DEMOS = {
     "payment-callback": Demo("default", payment_callback.run),
+    "manual-callback": Demo("manual-callback", manual_callback.run),
+    "async-api": Demo("async-api", async_api.run),
 }
 
 

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
@@ -27,6 +27,14 @@ def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: f
         time.sleep(every)
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """How an invocation of a function ended: `error` is None, or how AWS calls the kind of error."""
+
+    error: str | None
+    answer: Any
+
+
 @dataclass
 class Stack:
     """One stack and the clients for it. `environment` is what SAM CLI and AWS CLI need to reach the same place."""
@@ -44,16 +52,24 @@ class Stack:
         return self.clients[service]
 
     # -------------------------------------------------------------- executions
-    def start(self, order: object) -> str:
-        """Starts an execution of the payment callback and returns its ARN."""
-        machine = self.outputs["StateMachineWaitForCallbackArn"]
-        started = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(order))
+    def start(self, payload: object, machine: str = "StateMachineWaitForCallbackArn") -> str:
+        """Starts an execution of a state machine, by the name of the output that names it, and returns its ARN."""
+        arn = self.outputs[machine]
+        started = self.client("stepfunctions").start_execution(stateMachineArn=arn, input=json.dumps(payload))
         return str(started["executionArn"])
 
-    def start_all(self, inputs: list[object], threads: int = 8) -> list[str]:
+    def start_all(
+        self, inputs: list[object], threads: int = 8, machine: str = "StateMachineWaitForCallbackArn"
+    ) -> list[str]:
         self.client("stepfunctions")
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(self.start, inputs))
+            return list(pool.map(lambda payload: self.start(payload, machine), inputs))
+
+    def executions(self, machine: str) -> dict[str, str]:
+        """The status of every execution of a state machine, by ARN."""
+        pages = self.client("stepfunctions").get_paginator("list_executions")
+        found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine])]
+        return {execution["executionArn"]: execution["status"] for page in found for execution in page}
 
     def ended(self, execution_id: str, seconds: float = 20) -> dict[str, Any]:
         """The description of an execution that has ended, or will within the seconds given."""
@@ -64,9 +80,19 @@ class Stack:
 
         return poll(f"end of {execution_id}", check, seconds)
 
+    def events(self, execution_id: str) -> list[dict[str, Any]]:
+        """The history of an execution."""
+        events: list[dict[str, Any]] = self.client("stepfunctions").get_execution_history(executionArn=execution_id)[
+            "events"
+        ]
+        return events
+
     def states_entered(self, execution_id: str) -> list[str]:
-        events = self.client("stepfunctions").get_execution_history(executionArn=execution_id)["events"]
-        return [event["stateEnteredEventDetails"]["name"] for event in events if event["type"].endswith("StateEntered")]
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in self.events(execution_id)
+            if event["type"].endswith("StateEntered")
+        ]
 
     # -------------------------------------------------------------- queues and functions
     def send(self, queue: str, body: str) -> None:
@@ -83,6 +109,21 @@ class Stack:
         message = poll(f"message in {queue}", check, seconds)
         self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return message
+
+    def invoke(self, function: str, event: object) -> Invocation:
+        """Invokes a function (by the name of the output that names it) and waits for its answer."""
+        answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
+        return Invocation(answer.get("FunctionError"), json.loads(answer["Payload"].read()))
+
+    def log_lines(self, function: str) -> list[dict[str, Any]]:
+        """What a function has logged so far: the lines that are JSON, out of its log group."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        lines = []
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{self.outputs[function]}"):
+            for event in page["events"]:
+                with suppress(ValueError):
+                    lines.append(json.loads(event["message"]))
+        return [line for line in lines if isinstance(line, dict)]
 
     def depth(self, queue: str) -> int:
         """How many messages a queue holds, those in flight included."""
@@ -111,6 +152,23 @@ class Stack:
             yield
         finally:
             switch(on=True)
+
+    @contextmanager
+    def without_variable(self, function: str, variable: str) -> Iterator[None]:
+        """Takes a function an environment variable that it needs, so that every invocation fails, and gives it back."""
+        client, name = self.client("lambda"), self.outputs[function]
+        before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        assert variable in before
+
+        def configure(variables: dict[str, str]) -> None:
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+            client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+        configure({key: value for key, value in before.items() if key != variable})
+        try:
+            yield
+        finally:
+            configure(before)
 
     @contextmanager
     def quick_redelivery(self, *queues: str, seconds: int = 1) -> Iterator[None]:

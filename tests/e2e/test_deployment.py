@@ -1,7 +1,5 @@
 """Deploying: parameters are obeyed or refused, and a stack built first works like one that was not."""
 
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,20 +8,10 @@ import pytest
 
 from local.deployment import deploy
 from local.engine import Engine
-from tests.e2e.conftest import PROJECT, deployed
+from tests.e2e.conftest import deployed, set_seconds
 from tests.e2e.stack import Notifications
 
 Order = dict[str, object]
-
-
-@pytest.fixture
-def project_copy(tmp_path: Path) -> Path:
-    """What `sam deploy` needs of the project, in a folder that a test may change."""
-    for name in ("functions", "statemachine"):
-        shutil.copytree(PROJECT / name, tmp_path / name)
-    for name in ("template.yaml", "samconfig.toml"):
-        shutil.copy(PROJECT / name, tmp_path / name)
-    return tmp_path
 
 
 @pytest.mark.parametrize(("rate", "status"), [("1", "SUCCEEDED"), ("0", "FAILED")])
@@ -51,10 +39,7 @@ def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     engine: Engine, project_copy: Path, order: Order
 ) -> None:
     # Given a stack whose wait is 1 second, not an hour
-    machine = project_copy / "statemachine/payment_callback.asl.json"
-    text, changed = re.subn(r'"TimeoutSeconds": 3600', '"TimeoutSeconds": 1', machine.read_text())
-    assert changed == 1
-    machine.write_text(text)
+    set_seconds(project_copy / "statemachine/payment_callback.asl.json", "RequestPayment", TimeoutSeconds=1)
     stack = deployed(engine, directory=project_copy, stack_name="impatient")
     # When the worker does not answer
     with Notifications(stack) as notifications, stack.consumer_off("PaymentWorkerFunctionName"):

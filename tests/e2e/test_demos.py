@@ -1,0 +1,66 @@
+"""The demos succeed where all is well and only there, and print no token."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from local.demos import common, find_demo, manual_callback
+from local.engine import Engine
+from tests.e2e.stack import Stack
+
+STACKS = {"payment-callback": "stack", "manual-callback": "manual_callback", "async-api": "async_api"}
+CONSUMERS = {"payment-callback": "PaymentWorkerFunctionName", "async-api": "AsyncApiRequesterFunctionName"}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EXECUTION_SECONDS", "NOTIFICATION_SECONDS"):
+        monkeypatch.setattr(common, name, 1)
+    monkeypatch.setattr(manual_callback, "MESSAGE_SECONDS", 0)  # the outside system, which the demo plays, is away
+
+
+@pytest.fixture
+def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens that the demo of the manual callback reads."""
+    read, seen = manual_callback._read, []
+
+    def spy(body: str) -> tuple[dict[str, Any], str]:
+        payload, token = read(body)
+        seen.append(token)
+        return payload, token
+
+    monkeypatch.setattr(manual_callback, "_read", spy)
+    return seen
+
+
+@pytest.mark.parametrize(("name", "fixture"), STACKS.items())
+def test_a_demo_succeeds(
+    name: str,
+    fixture: str,
+    engine: Engine,
+    request: pytest.FixtureRequest,
+    tokens: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack: Stack = request.getfixturevalue(fixture)
+    assert find_demo(name).run(engine, stack.outputs)
+    printed = capsys.readouterr().out
+    assert "MISSING" not in printed
+    assert len(tokens) == (3 if name == "manual-callback" else 0)
+    assert [token for token in tokens if token in printed] == []
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("name", "fixture"), STACKS.items())
+def test_a_demo_fails_where_nothing_answers(
+    name: str, fixture: str, engine: Engine, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack: Stack = request.getfixturevalue(fixture)
+    with stack.consumer_off(CONSUMERS[name]) if name in CONSUMERS else nullcontext():
+        assert not find_demo(name).run(engine, stack.outputs)
+    printed = capsys.readouterr().out
+    assert "did not end within" in printed
+    assert "MISSING" in printed
+    if name == "manual-callback":
+        stack.client("sqs").purge_queue(QueueUrl=stack.outputs["ManualCallbackQueueUrl"])
