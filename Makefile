@@ -17,21 +17,18 @@ PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-c
 ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
-ifeq ($(origin WORKFLOW),command line)
-WORKFLOW_NAME := $(WORKFLOW)
-endif
 
-.PHONY: help setup demo up down status env test faults check audit format clean FORCE
+.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check audit format clean FORCE
 
 help: ## print this
-	@awk -F ': .*## ' '/^[a-z]+:.* ## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` needs, into this folder
 
-demo: setup ## run a workflow on an embedded AWS and show how it went  [WORKFLOW=payment-callback] [PORT=a free one]
-	@$(LOCAL) demo $(WORKFLOW_NAME) $(PORT_OPTION)
+demo: setup ## run 10 payments on an embedded AWS and show how they went  [PORT=a free one]
+	@$(LOCAL) demo $(PORT_OPTION)
 
-demo-%: setup
+demo-manual-callback demo-async-api: demo-%: setup ## the same for a sibling workflow
 	@$(LOCAL) demo $* $(PORT_OPTION)
 
 up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]

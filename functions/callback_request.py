@@ -30,7 +30,7 @@ class CallbackRequest:
 def parse_callback_request(body: str) -> CallbackRequest:
     """Read the body of a queue message. Raises UnreadableMessage unless it is a JSON object with a task token."""
     try:
-        message = json.loads(body, parse_constant=_refuse_constant)
+        message = json.loads(body, parse_constant=_refuse_constant, parse_int=_parse_int)
     except (ValueError, RecursionError):
         raise UnreadableMessage("the body is not JSON") from None
     if not isinstance(message, dict):
@@ -44,6 +44,13 @@ def parse_callback_request(body: str) -> CallbackRequest:
 def printable_execution_id(value: object) -> str | None:
     """The ARN of an execution as it is, None for anything else: only the former may be logged."""
     return value if isinstance(value, str) and _EXECUTION_ARN.fullmatch(value) else None
+
+
+def _parse_int(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python takes for an int
+        return float(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -21,6 +21,11 @@ def test_neither_token_nor_payload_is_in_its_printed_form() -> None:
     assert "secret" not in f"{request} {request!r}"
 
 
+def test_a_number_of_any_length_is_read() -> None:
+    body = '{"taskToken": "token", "payload": {"amount": ' + "9" * 5_000 + "}}"
+    assert parse_callback_request(body).payload == {"amount": float("inf")}
+
+
 @pytest.mark.parametrize("execution_id", [None, 7, "", "4111111111111111", f"{ARN}:more", f"{ARN} x", f"x{ARN}"])
 def test_an_execution_id_that_is_no_arn_is_dropped(execution_id: object) -> None:
     body = json.dumps({"taskToken": "token", "executionId": execution_id})
@@ -33,7 +38,7 @@ def test_an_execution_id_that_is_no_arn_is_dropped(execution_id: object) -> None
         ("", "not JSON"),
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("1" * 5_000, "not JSON"),
+        ("1" * 5_000, "not a JSON object"),
         ('{"taskToken": "t", "payload": NaN}', "not JSON"),
         ("[]", "not a JSON object"),
         ('"text"', "not a JSON object"),
