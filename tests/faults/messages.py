@@ -1,0 +1,92 @@
+"""What else may lie in the queue of payment requests: unreadable messages and tokens that are none of ours."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from random import Random
+
+from tests.e2e.stack import poll
+from tests.faults.ledger import Order
+from tests.faults.proxy import ticket_of
+from tests.faults.world import World
+
+INPUT_BYTES = 262_144
+PAYLOAD = {"orderId": "stray", "amount": 1}
+
+
+def unreadable_messages(random: Random, count: int) -> list[str]:
+    """So many messages without a usable task token, of every kind in turn."""
+    mark = random.randbytes(8).hex()
+    kinds = [
+        "not JSON",
+        json.dumps({"payload": PAYLOAD}),
+        json.dumps({"taskToken": None, "payload": PAYLOAD}),
+        json.dumps({"taskToken": "", "payload": PAYLOAD}),
+        json.dumps({"taskToken": ["token"], "payload": PAYLOAD}),
+        json.dumps({"taskToken": "x" * 2049, "payload": PAYLOAD}),
+        json.dumps({"taskToken": "token", "payload": {"orderId": "cut off"}})[:-1],
+        json.dumps(["taskToken"]),
+        "[" * 100_000,
+    ]
+    return [
+        f"{kind} {' ' * number}" if kind[0] in '{["' else f"{kind} {mark} {number}"
+        for number, kind in islice(enumerate(cycle(kinds)), count)
+    ]
+
+
+def enlarged(order: Order, field: str) -> Order:
+    """An order as large as the input of an execution may be."""
+    free = INPUT_BYTES - len(json.dumps({**order, field: ""}).encode())
+    return {**order, field: "x" * free}
+
+
+def oversized_message() -> str:
+    """As much as SQS takes, and no token in it."""
+    free = 2**20 - len(json.dumps({"payload": ""}))
+    return json.dumps({"payload": "x" * free})
+
+
+def forged_messages(random: Random) -> list[str]:
+    """Readable messages whose tokens were never given out."""
+    tokens = [
+        random.randbytes(16).hex(),
+        random.randbytes(350).hex(),
+        "x" * 2048,
+        f"‮ {random.random()} 🔑",
+        f"half an emoji: \ud83d {random.random()}",
+    ]
+    return [json.dumps({"taskToken": token, "payload": payload}) for token in tokens for payload in (PAYLOAD, None)]
+
+
+@contextmanager
+def foreign_workflow(world: World) -> Iterator[tuple[str, str]]:
+    """Another state machine that waits: a payment request with its token, and the ticket of that token.
+
+    On AWS the worker's policy is for the payment callback's state machine only; the embedded AWS does not tell them
+    apart, and takes the answer.
+    """
+    sqs, step_functions = world.stack.client("sqs"), world.stack.client("stepfunctions")
+    url = sqs.create_queue(QueueName="foreign")["QueueUrl"]
+    wait = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Arguments": {"QueueUrl": url, "MessageBody": "{% $states.context.Task.Token %}"},
+        "TimeoutSeconds": 600,
+        "End": True,
+    }
+    definition = {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": wait}}
+    machine = step_functions.create_state_machine(
+        name="foreign", definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/foreign"
+    )["stateMachineArn"]
+    try:
+        step_functions.start_execution(stateMachineArn=machine)
+        received = poll(
+            "message of the foreign workflow",
+            lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"),
+        )
+        token = received[0]["Body"]
+        yield json.dumps({"taskToken": token, "payload": PAYLOAD}), ticket_of(token)
+    finally:
+        step_functions.delete_state_machine(stateMachineArn=machine)
+        sqs.delete_queue(QueueUrl=url)
