@@ -49,6 +49,7 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
         ({"orderId": "order-1"}, "amount must be a number above 0."),
         ({"orderId": 7, "amount": -1}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
         ({}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
+        ({"orderId": "order-1", "amount": float("inf")}, "amount must be a number above 0."),
         ([], "The payment must be a JSON object with orderId and amount."),
         ("text", "The payment must be a JSON object with orderId and amount."),
         (None, "The payment must be a JSON object with orderId and amount."),
@@ -61,7 +62,7 @@ def test_an_input_that_is_no_payment_fails_at_once_and_says_why(
     execution_id = stack.start(payload)
     end = stack.ended(execution_id)
     assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Payment.InvalidRequest", cause)
-    order_id = "order-1" if payload == {"orderId": "order-1"} else None
+    order_id = "order-1" if isinstance(payload, dict) and payload.get("orderId") == "order-1" else None
     [notification] = notifications.of(execution_id)
     assert notification == {
         "outcome": "FAILED",
