@@ -30,7 +30,7 @@ class CallbackRequest:
 def parse_callback_request(body: str) -> CallbackRequest:
     """Read the body of a queue message. Raises UnreadableMessage unless it is a JSON object with a task token.
 
-    Infinity and NaN, which are not JSON, are let pass: whoever reads the payload refuses them, and the workflow is told.
+    Infinity and NaN, which are not JSON, pass: whoever reads the payload refuses them, and the workflow is told.
     """
     try:
         message = json.loads(body, parse_int=_parse_int)
