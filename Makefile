@@ -46,7 +46,7 @@ env: ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s
 	@$(NEED_PYTHON)
 	@$(LOCAL_OR_BARE) env
 
-test: .venv/test.stamp .venv-engine/engine.stamp ## run every test
+test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 7 minutes
 	@.venv/bin/python -m pytest
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger

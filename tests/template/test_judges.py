@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.template import judges
-from tests.template.judges import AUDIT_PYTHON, Verdict, verdicts
+from tests.template.judges import Verdict, verdicts
 from tests.template.project import ROOT
-
-needs_checkov = pytest.mark.skipif(not AUDIT_PYTHON.exists(), reason="checkov is there after: make audit")
 
 FAULTY = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -58,8 +56,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         ("cfn-lint", "'Lifetime' was unexpected"),
         ("cfn-lint, serverless rules", "ES6000 SQS Queue Queue should have a RedrivePolicy"),
         ("cfn-lint, our own rules", "EC2015 Queue: has a physical name, QueueName"),
-        pytest.param("checkov, source", "CKV_AWS_27 AWS::SQS::Queue.Queue: ", marks=needs_checkov),
-        pytest.param("checkov, transformed", "CKV_AWS_258 AWS::Lambda::Url.SuppressedUrl: ", marks=needs_checkov),
+        ("checkov, source", "CKV_AWS_27 AWS::SQS::Queue.Queue: "),
+        ("checkov, transformed", "CKV_AWS_258 AWS::Lambda::Url.SuppressedUrl: "),
     ],
 )
 def test_judge_finds_planted_fault(faulty: dict[str, Verdict], judge: str, finding: str) -> None:
@@ -70,14 +68,12 @@ def test_no_judge_is_without_a_planted_fault(faulty: dict[str, Verdict]) -> None
     assert len(faulty) == 6
 
 
-@needs_checkov
 @pytest.mark.parametrize("judge", ["checkov, source", "checkov, transformed"])
 def test_suppression_outlives_the_transform(faulty: dict[str, Verdict], judge: str) -> None:
     assert "Function.Suppressed" in faulty[judge].findings
     assert "CKV_AWS_117" not in faulty[judge].findings
 
 
-@needs_checkov
 def test_checkov_is_not_believed_about_what_it_cannot_read(tmp_path: Path) -> None:
     texts = {"broken.yaml": "Resources: [", "empty.yaml": "", "bare.yaml": "Description: no resources"}
     for name, text in texts.items():
