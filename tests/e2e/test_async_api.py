@@ -3,14 +3,13 @@
 import json
 from collections import Counter
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.engine import Engine
-from tests.e2e.conftest import deployed, set_seconds
 from tests.e2e.stack import Stack, poll
+
+pytestmark = pytest.mark.stack("async-api")
 
 MACHINE = "AsyncApiStateMachineArn"
 SIMULATOR = "AsyncApiSimulatorStateMachineArn"
@@ -27,17 +26,12 @@ WAIT_TIME = "waitTime must be a whole number of seconds from 0 to 99999999"
 STATUS = "status must be success or failure"
 
 
-@pytest.fixture
-def stack(async_api: Stack) -> Stack:
-    return async_api
-
-
 @pytest.fixture(scope="module")
-def awake(async_api: Stack) -> None:
+def awake(stack: Stack) -> None:
     """Every function has started: how long that takes is Lambda's affair."""
-    end = async_api.ended(async_api.start({"waitTime": 0, "status": "success"}, MACHINE), seconds=60)
+    end = stack.ended(stack.start({"waitTime": 0, "status": "success"}, MACHINE), seconds=60)
     assert end["status"] == "SUCCEEDED"
-    logged(async_api, end["executionArn"])
+    logged(stack, end["executionArn"])
 
 
 def logged(stack: Stack, execution_id: str) -> dict[str, Any]:
@@ -70,22 +64,29 @@ def seconds_taken(end: dict[str, Any]) -> float:
 
 
 @pytest.mark.usefixtures("awake")
-def test_a_call_succeeds_after_its_wait_time(stack: Stack) -> None:
-    end = stack.ended(stack.start({"waitTime": 3, "status": "success"}, MACHINE))
+def test_a_call_succeeds_or_fails_after_its_wait_time(stack: Stack) -> None:
+    # When
+    statuses = ("success", "failure")
+    success, failure = stack.start_all([{"waitTime": 3, "status": status} for status in statuses], machine=MACHINE)
+    # Then
+    end = stack.ended(success)
     assert 3 <= seconds_taken(end) <= 5
     assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", RESPONSE)
-    assert stack.states_entered(end["executionArn"]) == SUCCESS_PATH
-    assert logged(stack, end["executionArn"]) == SUCCEEDED
-
-
-@pytest.mark.usefixtures("awake")
-def test_a_call_fails_after_its_wait_time(stack: Stack) -> None:
-    end = stack.ended(stack.start({"waitTime": 3, "status": "failure"}, MACHINE))
+    assert stack.states_entered(success) == SUCCESS_PATH
+    assert logged(stack, success) == SUCCEEDED
+    end = stack.ended(failure)
     assert 3 <= seconds_taken(end) <= 5
     assert (end["status"], end["error"]) == ("FAILED", "AsyncApi.RequestFailed")
     assert end["cause"] == "The simulated API was asked to fail."
-    assert stack.states_entered(end["executionArn"]) == ERROR_PATH
-    assert logged(stack, end["executionArn"]) == failed("AsyncApi.RequestFailed")
+    assert stack.states_entered(failure) == ERROR_PATH
+    assert logged(stack, failure) == failed("AsyncApi.RequestFailed")
+
+
+def test_a_workflow_that_somebody_stops_is_told_as_aborted(stack: Stack) -> None:
+    execution_id = stack.start({"waitTime": 0, "status": "success"}, MACHINE)
+    stack.stop(execution_id)
+    assert stack.ended(execution_id)["status"] == "ABORTED"
+    assert logged(stack, execution_id)["outcome"] == "ABORTED"
 
 
 def test_an_invalid_request_fails_at_once_and_names_the_field(stack: Stack) -> None:
@@ -144,18 +145,17 @@ def test_only_a_response_with_status_200_is_a_success(stack: Stack) -> None:
             assert logged(stack, execution_id) == failed("AsyncApi.UnexpectedStatus")
 
 
-def test_a_wait_beyond_the_timeout_is_an_error_and_the_late_callback_is_settled_quietly(
-    engine: Engine, project_copy: Path
-) -> None:
-    # Given a stack that waits for 2 seconds, not for an hour
-    set_seconds(project_copy / "statemachine/async_api.asl.json", "CallAsyncApi", TimeoutSeconds=2)
-    stack = deployed(engine, directory=project_copy, config_env="async-api", stack_name="impatient-async")
-    # When
-    execution_id = stack.start({"waitTime": 6, "status": "success"}, MACHINE)
+@pytest.mark.usefixtures("awake")
+def test_a_wait_beyond_the_timeout_is_an_error_and_the_late_callback_is_settled_quietly(stack: Stack) -> None:
+    # Given a workflow that waits for 2 seconds, not for an hour
+    before = stack.executions(SIMULATOR).keys()
+    with stack.impatient(MACHINE, "CallAsyncApi", TimeoutSeconds=2):
+        # When
+        execution_id = stack.start({"waitTime": 5, "status": "success"}, MACHINE)
+        end = stack.ended(execution_id)
     # Then it ends at its timeout, while the API still works
-    end = stack.ended(execution_id)
-    [simulation] = poll("simulation", lambda: list(stack.executions(SIMULATOR)) or None)
-    assert stack.executions(SIMULATOR) == {simulation: "RUNNING"}
+    [simulation] = stack.executions(SIMULATOR).keys() - before
+    assert stack.executions(SIMULATOR)[simulation] == "RUNNING"
     assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
     assert stack.states_entered(execution_id) == ERROR_PATH
     assert logged(stack, execution_id) == failed("States.Timeout")

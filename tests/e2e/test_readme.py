@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.documents import Shell, shell_blocks
 from tests.e2e.stack import Stack
+
+pytestmark = pytest.mark.stack("payment-callback")
 
 
 def test_going_on_by_hand(stack: Stack, tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.documents import Shell, shell_blocks
-from tests.e2e.stack import Stack, poll
+from tests.e2e.stack import Stacks, poll
 
 
-def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
+@pytest.mark.stack("manual-callback")
+def test_manual_callback(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["manual-callback"]
     *blocks, version_2, version_1 = shell_blocks("docs/manual-callback.md", "Walk-through")
     deploy, abbreviate, start, receive, call_back, describe = blocks
-    shell = Shell(manual_callback, tmp_path)
+    shell = Shell(stack, tmp_path)
     shell.run(deploy)
     shell.run(abbreviate)
     assert shell.run(start) == "RUNNING\n"
@@ -19,7 +23,7 @@ def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
     assert answer == {"action": "success", "outcome": "DELIVERED"}
     status, output = shell.run(describe).rstrip("\n").split("\t")
     assert (status, json.loads(output)) == ("SUCCEEDED", {"approved": True})
-    assert manual_callback.depth("ManualCallbackQueueUrl") == 0
+    assert stack.depth("ManualCallbackQueueUrl") == 0
     # And the inline form: version 2's is version 1's with one option more
     response = tmp_path / "response.json"
     inline = version_1.replace("TOKEN", shell.value("TOKEN")).replace("response.json", str(response))
@@ -30,20 +34,22 @@ def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
     )
 
 
-def test_async_api(async_api: Stack, tmp_path: Path) -> None:
+@pytest.mark.stack("async-api")
+def test_async_api(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["async-api"]
     deploy, abbreviate, start, describe, start_others, describe_others, read_log, list_simulations = shell_blocks(
         "docs/async-api.md", "Walk-through"
     )
-    shell = Shell(async_api, tmp_path)
+    shell = Shell(stack, tmp_path)
     shell.run(deploy)
     shell.run(abbreviate)
     shell.run(start)
-    async_api.ended(shell.value("EXECUTION"))
+    stack.ended(shell.value("EXECUTION"))
     status, output = shell.run(describe).rstrip("\n").split("\t")
     assert (status, json.loads(output)["status"]) == ("SUCCEEDED", 200)
     shell.run(start_others)
     for name in ("INVALID", "FAILING"):
-        async_api.ended(shell.value(name))
+        stack.ended(shell.value(name))
     errors = [line.split("\t")[:2] for line in shell.run(describe_others).splitlines()]
     assert errors == [["FAILED", "AsyncApi.InvalidRequest"], ["FAILED", "AsyncApi.RequestFailed"]]
     executions = [shell.value(name) for name in ("EXECUTION", "INVALID", "FAILING")]

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 
 from tests.e2e.stack import Stack
-from tests.security.arns import Arn, stack_arns
+from tests.security.arns import stack_arns
 from tests.security.needs import Role
 
 Documents = list[dict[str, Any]]
@@ -92,24 +92,16 @@ def _simulator(stack: Stack, operation: str, **source: object) -> Simulator:
 class Privileges:
     """What a role needs and what it must not have, in the terms of a deployed stack."""
 
-    def __init__(self, stack: Stack, role: Role, arns: Mapping[str, Arn] | None = None) -> None:
-        arns = arns or stack_arns(stack)
-
-        def arn_of(resource: str) -> str:
-            return resource if resource == "*" else str(arns[resource])
-
-        self.needed = {arn_of(resource): set(actions) for resource, actions in role.needs.items()}
+    def __init__(self, stack: Stack, role: Role) -> None:
+        arns = stack_arns(stack)
+        self.needed = {"*" if name == "*" else str(arns[name]): set(actions) for name, actions in role.needs.items()}
         forbidden: defaultdict[str, dict[str, None]] = defaultdict(dict)  # an ordered set of actions by ARN
-        for resource, actions in role.near_misses.items():
-            forbidden[arn_of(resource)].update(dict.fromkeys(actions))
-        for resource in role.needs:  # what it has a right to comes before what it has none to
-            if resource != "*":
-                forbidden[arn_of(resource)].update(dict.fromkeys(known_actions(arns[resource].service)))
-                for near_miss in arns[resource].near_misses(stack.name):
-                    forbidden[near_miss].update(dict.fromkeys(known_actions(arns[resource].service)))
-        for arn in arns.values():
-            for near_miss in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
-                forbidden[near_miss].update(dict.fromkeys(known_actions(arn.service)))
+        # What it has a right to comes before what it has none to
+        for arn in (*(arns[name] for name in role.needs if name != "*"), *arns.values()):
+            for each in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
+                forbidden[each].update(dict.fromkeys(known_actions(arn.service)))
+                if arn.service == "iam":
+                    forbidden[each]["sts:AssumeRole"] = None
         for service in SERVICES:
             forbidden["*"].update(dict.fromkeys(known_actions(service)))
         everywhere = self.needed.get("*", set())
