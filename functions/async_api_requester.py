@@ -15,11 +15,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batch import process_batch
-from callback_request import parse_callback_request
-from observability import PrintableError, lambda_entry, logger
-from settings import setting
-from task_callback import CLIENT_CONFIG, Outcome, send_task_failure
+from callbacks.batch import process_batch
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.request import parse_callback_request
+from callbacks.settings import setting
+from callbacks.task import CLIENT_CONFIG, Outcome, send_task_failure
 
 MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
 

@@ -7,16 +7,16 @@ The event says what to do:
     {"token": …, "error": …, "cause": …}   fail it; the cause may be left out
     {"token": …, "heartbeat": true}        tell it that the work goes on
 
-The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of task_callback.Outcome.
+The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of callbacks.task.Outcome.
 """
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_metrics import count_callback
-from observability import PrintableError, lambda_entry, logger
-from task_callback import (
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.metrics import count_callback
+from callbacks.task import (
     MAX_TOKEN_CHARACTERS,
     Outcome,
     UnusableOutput,

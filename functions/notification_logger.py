@@ -11,8 +11,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import SNSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_request import printable_execution_id
-from observability import lambda_entry, logger
+from callbacks.entry import lambda_entry, logger
+from callbacks.request import printable_execution_id
 
 # A name or a sentence; neither a task token nor the number of a card, both of which hold digits
 _PLAIN_WORDS = re.compile(r"[A-Za-z .,'_-]{1,256}")

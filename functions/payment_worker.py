@@ -9,11 +9,11 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batch import process_batch
-from callback_request import parse_callback_request
-from observability import lambda_entry, logger
-from settings import ConfigurationError, setting
-from task_callback import Outcome, send_task_failure, send_task_success
+from callbacks.batch import process_batch
+from callbacks.entry import lambda_entry, logger
+from callbacks.request import parse_callback_request
+from callbacks.settings import ConfigurationError, setting
+from callbacks.task import Outcome, send_task_failure, send_task_success
 
 MAX_ORDER_ID_CHARACTERS = 256
 

@@ -5,7 +5,7 @@ import pytest
 import pytest_socket
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import task_callback
+from callbacks import task
 from tests.unit.support import FakeStepFunctions, make_lambda_context
 
 
@@ -22,7 +22,7 @@ def lambda_context() -> LambdaContext:
 
 @pytest.fixture
 def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
-    """The client inside task_callback; a token it has answered once is settled, as on AWS."""
+    """The client inside callbacks.task; a token it has answered once is settled, as on AWS."""
     fake = FakeStepFunctions()
-    monkeypatch.setattr(task_callback, "_stepfunctions", fake)
+    monkeypatch.setattr(task, "_stepfunctions", fake)
     return fake

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from observability import logger
+from callbacks.entry import logger
 
 
 def capture_prints(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:

@@ -15,7 +15,7 @@ from moto import mock_aws
 
 import async_api_requester
 from async_api_requester import request_problem
-from settings import ConfigurationError
+from callbacks.settings import ConfigurationError
 from tests.unit.printed import capture_prints
 from tests.unit.support import (
     FakeStepFunctions,
@@ -248,7 +248,7 @@ def test_any_payload_is_either_passed_on_or_refused(payload: Any) -> None:
     # When
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(async_api_requester, "_stepfunctions", simulator)
-        patch.setattr("task_callback._stepfunctions", step_functions)
+        patch.setattr("callbacks.task._stepfunctions", step_functions)
         response = async_api_requester.lambda_handler(sqs_event(message(payload=payload)), make_lambda_context())
     # Then
     assert response == {"batchItemFailures": []}

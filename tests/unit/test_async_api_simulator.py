@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import async_api_simulator
 from async_api_simulator import MalformedSimulation
-from task_callback import CallbackNotDelivered
+from callbacks.task import CallbackNotDelivered
 from tests.unit.printed import capture_prints
 from tests.unit.support import EVENTS, FakeStepFunctions, client_error, make_lambda_context, sample_event
 
@@ -88,7 +88,7 @@ def test_anything_else_is_refused_before_any_call(
 def test_no_event_is_answered_twice(simulation: dict[str, Any]) -> None:
     step_functions = FakeStepFunctions()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("task_callback._stepfunctions", step_functions)
+        patch.setattr("callbacks.task._stepfunctions", step_functions)
         try:
             async_api_simulator.lambda_handler(simulation, make_lambda_context())
         except MalformedSimulation:

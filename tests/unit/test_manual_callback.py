@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import manual_callback
-import task_callback
+from callbacks import task
+from callbacks.task import CallbackNotDelivered
 from manual_callback import MalformedEvent, event_problem
-from task_callback import CallbackNotDelivered
 from tests.unit.printed import capture_prints
 from tests.unit.support import FakeStepFunctions, client_error, make_lambda_context, sample_event
 
@@ -165,7 +165,7 @@ def test_no_event_is_acted_on_in_half_nor_repeated(event: Any) -> None:
     event = {**event, "output": [secret, event.get("output")], secret: secret} if isinstance(event, dict) else event
     # When
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_callback, "_stepfunctions", step_functions)
+        patch.setattr(task, "_stepfunctions", step_functions)
         with pytest.raises(MalformedEvent) as raised:
             manual_callback.lambda_handler(event, make_lambda_context())
     # Then
@@ -180,7 +180,7 @@ def test_any_json_is_an_output(token: str, output: Any) -> None:
     event = {"token": token, "output": output}
     # When
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_callback, "_stepfunctions", step_functions)
+        patch.setattr(task, "_stepfunctions", step_functions)
         if event_problem(event):  # NaN and its like are not JSON
             return
         manual_callback.lambda_handler(event, make_lambda_context())

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import payment_worker
-from batch import NotAnSqsEvent
+from callbacks.batch import NotAnSqsEvent
+from callbacks.settings import ConfigurationError
 from payment_worker import payment_problem, payment_succeeds
-from settings import ConfigurationError
 from tests.unit.support import EVENTS, FakeStepFunctions, failed_records, make_lambda_context, sample_event, sqs_event
 
 PAYMENT = {"orderId": "order-1", "amount": 10}
@@ -100,7 +100,7 @@ def test_the_same_message_later_gets_the_same_answer(
 @given(st.lists(st.one_of(st.text(), st.binary().map(repr), st.from_regex(r'\{"taskToken": .{0,40}\}')), max_size=10))
 def test_no_body_ever_crashes_the_handler(bodies: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("task_callback._stepfunctions", FakeStepFunctions())
+        patch.setattr("callbacks.task._stepfunctions", FakeStepFunctions())
         response = payment_worker.lambda_handler(sqs_event(*bodies, request("good")), make_lambda_context())
     assert f"message-{len(bodies) + 1}" not in failed_records(response)
 

@@ -6,9 +6,9 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batch import NotAnSqsEvent, process_batch
-from observability import metrics
-from task_callback import MAX_CALL_SECONDS, CallbackNotDelivered, Outcome
+from callbacks.batch import NotAnSqsEvent, process_batch
+from callbacks.entry import metrics
+from callbacks.task import MAX_CALL_SECONDS, CallbackNotDelivered, Outcome
 from tests.unit.printed import capture_prints
 from tests.unit.support import failed_records, make_lambda_context, sqs_event
 

@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from observability import PrintableError
+from callbacks.entry import PrintableError
 
 MAX_TOKEN_CHARACTERS = 2048
 MAX_OUTPUT_BYTES = 262_144

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callback_request import UnreadableMessage, parse_callback_request
+from callbacks.request import UnreadableMessage, parse_callback_request
 
 ARN = "arn:aws:states:us-east-1:123456789012:execution:machine:name"
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from observability import PrintableError
-from task_callback import is_task_token
+from callbacks.entry import PrintableError
+from callbacks.task import is_task_token
 
 _EXECUTION_ARN = re.compile(r"arn:aws[\w-]*:states:[\w-]+:\d{12}:execution:[^:\s]{1,80}:[^:\s]{1,80}")
 
