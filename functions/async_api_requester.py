@@ -1,7 +1,7 @@
 """Passes requests from a queue on to the asynchronous API, here a simulator, exactly once each.
 
-Work of your own in the place of the simulator needs the same: an identifier made from the task token, by which the API
-knows a request that it has seen before.
+An outside API in the place of the simulator needs an idempotency key made of executionId, by which it does the work of
+an execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
 """
 
 import hashlib
@@ -81,7 +81,11 @@ def start_simulator(simulator_arn: str, name: str, simulation: dict[str, Any]) -
 
 
 def simulation_name(task_token: str) -> str:
-    """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token."""
+    """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token.
+
+    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs a simulation
+    of its own to be answered.
+    """
     return hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
