@@ -30,16 +30,6 @@ SENDERS: list[Callable[[], Outcome]] = [
 each_sender = pytest.mark.parametrize("send", SENDERS, ids=["success", "failure", "heartbeat"])
 
 
-def fake_with(*errors: Exception) -> FakeStepFunctions:
-    return FakeStepFunctions(errors=list(errors))
-
-
-@each_sender
-def test_a_callback_that_arrives_is_delivered(send: Callable[[], Outcome], step_functions: FakeStepFunctions) -> None:
-    assert send() is Outcome.DELIVERED
-    assert len(step_functions.calls) == 1
-
-
 @each_sender
 @pytest.mark.parametrize(
     ("code", "outcome"),
@@ -121,7 +111,7 @@ any_code = (
 def test_any_output_and_any_error_code_end_in_one_outcome_or_one_passing_error(
     output: object, codes: list[str]
 ) -> None:
-    fake = fake_with(*map(client_error, codes))
+    fake = FakeStepFunctions(errors=[*map(client_error, codes)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "_stepfunctions", fake)
         try:
@@ -135,7 +125,7 @@ def test_any_output_and_any_error_code_end_in_one_outcome_or_one_passing_error(
 
 @given(st.text(st.characters()), st.text(st.characters()), st.lists(any_code, max_size=1))
 def test_any_error_and_cause_fit_the_limits(error: str, cause: str, codes: list[str]) -> None:
-    fake = fake_with(*map(client_error, codes))
+    fake = FakeStepFunctions(errors=[*map(client_error, codes)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task, "_stepfunctions", fake)
         try:
@@ -197,6 +187,12 @@ def test_output_that_is_no_json_is_named_before_it_is_sent() -> None:
     recursive.append(recursive)
     with pytest.raises(UnusableOutput, match="not JSON"):
         encode_output(recursive)
+
+
+@pytest.mark.parametrize("cause", [None, ""])
+def test_a_cause_that_is_missing_or_empty_says_so(cause: str | None, step_functions: FakeStepFunctions) -> None:
+    send_task_failure(TOKEN, "error", cause)
+    assert step_functions.calls[0][1]["cause"] == "No cause was given."
 
 
 @each_sender
