@@ -1,7 +1,7 @@
 """Passes requests from a queue on to the asynchronous API, here a simulator, exactly once each.
 
-Work of your own in the place of the simulator needs the same: an identifier made from the task token, by which the API
-knows a request that it has seen before.
+An outside API in the place of the simulator needs an idempotency key made of executionId, by which it does the work of
+an execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batch import process_batch
-from callback_request import parse_callback_request
-from observability import PrintableError, lambda_entry, logger
-from settings import setting
-from task_callback import CLIENT_CONFIG, Outcome, send_task_failure
+from callbacks.batch import process_batch
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.request import parse_callback_request
+from callbacks.settings import setting
+from callbacks.task import CLIENT_CONFIG, Outcome, send_task_failure
 
 MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
 
@@ -81,7 +81,11 @@ def start_simulator(simulator_arn: str, name: str, simulation: dict[str, Any]) -
 
 
 def simulation_name(task_token: str) -> str:
-    """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token."""
+    """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token.
+
+    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs a simulation
+    of its own to be answered.
+    """
     return hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

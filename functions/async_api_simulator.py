@@ -4,14 +4,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_metrics import count_callback
-from callback_request import printable_execution_id
-from observability import PrintableError, lambda_entry, logger
-from task_callback import Outcome, is_task_token, send_task_failure, send_task_success
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.metrics import count_callback
+from callbacks.request import is_task_token, printable_execution_id
+from callbacks.task import Outcome, send_task_failure, send_task_success
 
 
 class MalformedSimulation(PrintableError):
     """The event is not what the requester starts a simulation with. The text repeats nothing of the event."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}; the folder events/async_api_simulator/ holds samples")
 
 
 @lambda_entry

@@ -10,10 +10,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batch import process_batch
-from callback_request import parse_callback_request
-from observability import lambda_entry, logger
-from task_callback import Outcome, send_task_failure
+from callbacks.batch import process_batch
+from callbacks.entry import lambda_entry, logger
+from callbacks.request import parse_callback_request
+from callbacks.task import Outcome, send_task_failure
 
 
 @lambda_entry

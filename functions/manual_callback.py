@@ -4,30 +4,27 @@ The event says what to do:
 
     {"token": …}                           resume the workflow with the output null
     {"token": …, "output": …}              resume it with this output, any JSON of up to 262,144 bytes
-    {"token": …, "error": …, "cause": …}   fail it; the cause may be left out
+    {"token": …, "error": …, "cause": …}   fail it; a cause that is left out, null or empty reads "No cause was given."
     {"token": …, "heartbeat": true}        tell it that the work goes on
 
-The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of task_callback.Outcome.
+The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of callbacks.task.Outcome.
 """
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_metrics import count_callback
-from observability import PrintableError, lambda_entry, logger
-from task_callback import (
-    MAX_TOKEN_CHARACTERS,
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.metrics import count_callback
+from callbacks.request import MAX_TOKEN_CHARACTERS, is_task_token
+from callbacks.task import (
     Outcome,
     UnusableOutput,
     encode_output,
-    is_task_token,
     send_task_failure,
     send_task_heartbeat,
     send_task_success,
 )
-
-NO_CAUSE = "No cause was given."
 
 _KEYS = {"token", "output", "error", "cause", "heartbeat"}
 
@@ -57,7 +54,7 @@ def _send(event: dict[str, Any]) -> tuple[str, Outcome]:
     if "heartbeat" in event:
         return "heartbeat", send_task_heartbeat(token)
     if "error" in event:
-        return "failure", send_task_failure(token, event["error"], event.get("cause", NO_CAUSE))
+        return "failure", send_task_failure(token, event["error"], event.get("cause"))
     return "success", send_task_success(token, event.get("output"))
 
 
@@ -71,7 +68,7 @@ def event_problem(event: object) -> str | None:
         (keys <= _KEYS, "beside token, send nothing but output, or error and cause, or heartbeat"),
         (len(keys & {"output", "error", "heartbeat"}) <= 1, "send one of output, error and heartbeat, not several"),
         ("error" not in keys or (isinstance(error, str) and error), "error must be text, and not empty"),
-        ("cause" not in keys or isinstance(cause, str), "cause must be text"),
+        (cause is None or isinstance(cause, str), "cause must be text"),
         ("cause" not in keys or "error" in keys, "cause needs an error beside it"),
         ("heartbeat" not in keys or event["heartbeat"] is True, "heartbeat must be true, or left out"),
     ]

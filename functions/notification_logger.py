@@ -11,17 +11,27 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import SNSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_request import printable_execution_id
-from observability import lambda_entry, logger
+from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.request import printable_execution_id
 
 # A name or a sentence; neither a task token nor the number of a card, both of which hold digits
 _PLAIN_WORDS = re.compile(r"[A-Za-z .,'_-]{1,256}")
 
 
+class NotAnSnsEvent(PrintableError):
+    """The function was invoked with something else than notifications of a topic."""
+
+
 @lambda_entry
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    for record in SNSEvent(event).records:
-        log_notification(record.sns.message_id, record.sns.message)
+    try:
+        notifications = [(record.sns.message_id, record.sns.message) for record in SNSEvent(event).records]
+    except (KeyError, TypeError):
+        notifications = []
+    if not notifications:
+        raise NotAnSnsEvent("the event is not an SNS event; the folder events/notification_logger/ holds samples")
+    for message_id, body in notifications:
+        log_notification(message_id, body)
 
 
 def log_notification(message_id: str, body: str) -> None:
@@ -47,7 +57,7 @@ def read_notification(body: str) -> dict[str, str]:
     """
     try:
         notification = json.loads(body)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     if not isinstance(notification, dict) or not isinstance(notification.get("outcome"), str):
         return {}

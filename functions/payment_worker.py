@@ -1,4 +1,8 @@
-"""Answers payment requests from a queue: success or failure at random, in the place of a payment provider."""
+"""Answers payment requests from a queue: success or failure at random, in the place of a payment provider.
+
+A task that is retried or redriven sends its request again, under another token. What must not happen twice, such as a
+charge, therefore goes by the execution's ID: give it to a provider as the idempotency key, as the coin here does.
+"""
 
 import hashlib
 import math
@@ -9,11 +13,11 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batch import process_batch
-from callback_request import parse_callback_request
-from observability import lambda_entry, logger
-from settings import ConfigurationError, setting
-from task_callback import Outcome, send_task_failure, send_task_success
+from callbacks.batch import process_batch
+from callbacks.entry import lambda_entry, logger
+from callbacks.request import parse_callback_request
+from callbacks.settings import ConfigurationError, setting
+from callbacks.task import Outcome, send_task_failure, send_task_success
 
 MAX_ORDER_ID_CHARACTERS = 256
 
@@ -29,7 +33,7 @@ def answer_payment_request(record: SQSRecord, success_rate: float) -> Outcome:
     problem = payment_problem(request.payload)
     if problem:
         answer, outcome = "invalid request", send_task_failure(request.task_token, "Payment.InvalidRequest", problem)
-    elif payment_succeeds(request.task_token, success_rate):
+    elif payment_succeeds(request.execution_id or request.task_token, success_rate):
         answer, outcome = "success", send_task_success(request.task_token, "Payment processed successfully.")
     else:
         answer, outcome = (
@@ -40,14 +44,13 @@ def answer_payment_request(record: SQSRecord, success_rate: float) -> Outcome:
     return outcome
 
 
-def payment_succeeds(task_token: str, success_rate: float) -> bool:
-    """Toss a coin that falls the same way each time the same token is tossed.
+def payment_succeeds(key: str, success_rate: float) -> bool:
+    """Toss a coin that falls the same way each time for the same key, the ARN of an execution.
 
-    The first 6 bytes of the token's SHA-256, as a fraction from 0 up to but not including 1, are under the rate.
+    The first 6 bytes of the key's SHA-256, as a fraction from 0 up to but not including 1, are under the rate.
     """
-    return (
-        int.from_bytes(hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48 < success_rate
-    )
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:6]) / 2**48 < success_rate
 
 
 def payment_problem(payload: object) -> str | None:

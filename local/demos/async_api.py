@@ -32,7 +32,7 @@ POLL_SECONDS = 0.2
 def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     console = make_console()
     requests = {name: json.loads((PROJECT / EVENTS / f"{name}.json").read_text()) for name in REQUESTS}
-    log_group = f"/aws/lambda/{outputs['NotificationLoggerFunctionName']}"
+    log_group = outputs["FunctionLogGroupName"]
     with calls_explained():
         executions = start(engine, outputs["AsyncApiStateMachineArn"], requests.items())
         by_arn = {execution.arn: execution for execution in executions}

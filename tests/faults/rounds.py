@@ -22,7 +22,7 @@ from tests.faults.mixed import everything
 from tests.faults.proxy import Fault, exactly, no_fault, seeded
 from tests.faults.world import WORKER, World
 
-RECEIVES = 3  # maxReceiveCount of the payment queue
+RECEIVES = 5  # maxReceiveCount of the payment queue
 REPORT_SECONDS = 10  # from the last receive of a payment request to the end of its execution
 BATCH = 10
 POISON_REDELIVERY = 2
@@ -175,7 +175,7 @@ def killed(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """The worker is killed in the middle of a batch, twice: some of the batch is answered, the rest is held."""
     world.proxy.follow(seeded(random, {Fault.HOLD_BEFORE: 1, Fault.HOLD_AFTER: 1}, most=1, share=0.5))
     ledger.start(orders("killed", count))
-    for _ in range(RECEIVES - 1):
+    for _ in range(2):
         if world.proxy.wait_for_held(20):
             ledger.injected["kill"] += world.kill_workers()
             world.proxy.release()

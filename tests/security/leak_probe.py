@@ -1,9 +1,8 @@
-"""Runs one function over events, with all that it prints, in a process of its own.
+"""Runs functions over events, each run in a process of its own, a fork of this one, which has loaded the SDK.
 
-    python leak_probe.py FOLDER MODULE [--loud] [--samples]
-
-prints, on the standard output and error alike, what Lambda would have in the function's log and what its caller would
-get; before every event a line that begins with CASE and names it, after it one with how it ended.
+Reads a run a line from the standard input, as JSON: [OUTPUT, FOLDER, MODULE, "--loud", "--samples"], and answers each
+with an empty line when it has ended. The file OUTPUT then holds what Lambda would have in the function's log and what
+its caller would get; before every event a line that begins with CASE and names it, after it one with how it ended.
 """
 
 import argparse
@@ -11,6 +10,7 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,9 +19,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
+
+sys.path[:0] = [str(Path(__file__).parents[2])]
+
+from tests.security.fake_aws import ANSWERS, FakeAws  # noqa: E402 - the path comes first
+from tests.security.hostile_events import hostile_events, sample_events, with_extra_keys  # noqa: E402
+
 CASE, END = "\x1ecase: ", "\x1eend: "
 
-# What the templates set
+# What Lambda and the templates set
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -30,6 +37,7 @@ ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_LAMBDA_FUNCTION_NAME": "function",
+    "LAMBDA_TASK_ROOT": "/var/task",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "test",
     "PAYMENT_SUCCESS_RATE": "0.5",
@@ -49,11 +57,9 @@ Case = tuple[str, Any, str, int]  # name, event, how AWS answers, milliseconds l
 
 
 def cases(module: str, *, samples_only: bool) -> Iterator[Case]:
-    from tests.security.fake_aws import ANSWERS
-    from tests.security.hostile_events import hostile_events, sample_events
-
     for name, event in sample_events(module):
         yield f"sample {name}", event, "accepted", 15_000
+        yield f"{name} with extra keys", with_extra_keys(event), "accepted", 15_000
     if samples_only:
         return
     for name, event in sample_events(module):
@@ -84,24 +90,23 @@ def run(handler: Callable[[Any, Any], Any], event: Any, remaining_ms: int) -> No
     print(END + ended, flush=True)
 
 
-def main() -> None:
+def probe(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument("module")
     parser.add_argument("--loud", action="store_true")
     parser.add_argument("--samples", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
-    sys.path[:0] = [str(options.folder), str(Path(__file__).parents[2])]
+    sys.path[:0] = [options.folder]
     os.environ.clear()
     os.environ.update(ENVIRONMENT | (LOUD if options.loud else {}))
-    if options.loud:  # as the runtime does where the function's log level is DEBUG
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+    # As the runtime does, by the log level of the function
+    logging.basicConfig(level=logging.DEBUG if options.loud else logging.INFO, stream=sys.stdout)
     time.sleep = lambda _seconds: None  # botocore waits before it tries again
 
-    from tests.security.fake_aws import ANSWERS, FakeAws
-
     with FakeAws() as aws:
+        print(f"{CASE}cold start", flush=True)
         handler = importlib.import_module(options.module).lambda_handler
         for name, event, answer, remaining_ms in cases(options.module, samples_only=options.samples):
             print(CASE + name, flush=True)
@@ -113,6 +118,26 @@ def main() -> None:
         for _, event, _, remaining_ms in cases(options.module, samples_only=True):
             run(handler, event, remaining_ms)
     print(f"{CASE}done", flush=True)
+
+
+def main() -> None:
+    # What a first client loads, once for all runs
+    boto3.Session("test", "test", region_name="us-east-1").client("stepfunctions")
+    for line in sys.stdin:
+        output, *arguments = json.loads(line)
+        if os.fork() == 0:
+            signal.alarm(120)
+            file = os.open(output, os.O_WRONLY | os.O_CREAT)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            try:
+                probe(arguments)
+            except BaseException:  # noqa: BLE001 - told in the output
+                traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(0)
+        os.wait()
+        print(flush=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ Every function runs over its samples and over hostile events, as deployed and wi
 """
 
 import ast
+import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -19,18 +22,33 @@ from tests.security.sample_secrets import leaks
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 SHOWN = 12  # lines in a failure's text
 
-MODULES = [path.stem for path in sorted(FUNCTIONS.glob("*.py")) if "def lambda_handler(" in path.read_text()]
+MODULES = [path.stem for path in sorted(FUNCTIONS.glob("*.py"))]
 
 
-def probe(folder: Path, module: str, *options: str) -> dict[str, str]:
-    """What a function of a folder prints, by the case in which it does."""
-    command = [sys.executable, leak_probe.__file__, str(folder), module, *options]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
-    printed = dict(
-        part.partition("\n")[::2] for part in f"\n{run.stdout.decode(errors='replace')}".split(f"\n{CASE}")[1:]
-    )
-    assert "done" in printed, run.stdout[-2000:]
-    return printed
+Probe = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    """Tells what the function of a folder and a name prints, by the case in which it does."""
+    output = tmp_path_factory.mktemp("probe") / "output"
+    command = [sys.executable, leak_probe.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runs:
+        requests, answers = runs.stdin, runs.stdout
+        assert requests
+        assert answers
+
+        def run(folder: Path, module: str, *options: str) -> dict[str, str]:
+            output.unlink(missing_ok=True)
+            print(json.dumps([str(output), str(folder), module, *options]), file=requests, flush=True)
+            answers.readline()
+            text = output.read_text(errors="replace")
+            printed = dict(part.partition("\n")[::2] for part in f"\n{text}".split(f"\n{CASE}")[1:])
+            assert "done" in printed, text[-2000:]
+            return printed
+
+        yield run
+        requests.close()
 
 
 def leaking(printed: dict[str, str]) -> list[str]:
@@ -50,14 +68,22 @@ def test_there_are_functions_and_each_has_samples() -> None:
     assert [module for module in MODULES if not list((FUNCTIONS.parent / "events" / module).glob("*.json"))] == []
 
 
-@pytest.mark.parametrize("options", [[], ["--loud"]], ids=["as-deployed", "loud"])
 @pytest.mark.parametrize("module", MODULES)
-def test_a_function_leaks_nothing(module: str, options: list[str]) -> None:
-    printed = probe(FUNCTIONS, module, *options)
+def test_a_function_leaks_nothing_and_its_logger_alone_speaks(probe: Probe, module: str) -> None:
+    printed = probe(FUNCTIONS, module)
+    samples = "\n".join(text for case, text in printed.items() if case.startswith("sample "))
     assert len(printed) > 50
     assert leaking(printed) == []
-    samples = [text for case, text in printed.items() if case.startswith("sample ")]
-    assert any(f"{END}returned" in text for text in samples), f"no sample works: {samples}"
+    assert printed["cold start"] == ""
+    assert re.findall(r"^[A-Z]+:[\w.]+:.*", samples, re.MULTILINE) == []  # as the root logger words it
+    assert f"{END}returned" in samples
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_function_leaks_nothing_with_everything_on_that_prints_more(probe: Probe, module: str) -> None:
+    printed = probe(FUNCTIONS, module, "--loud")
+    assert len(printed) > 50
+    assert leaking(printed) == []
 
 
 # ------------------------------------------------------------------ the test of the test
@@ -77,14 +103,15 @@ def plant(folder: Path, module: str, line: str) -> None:
     ]
     first = handler.body[0]
     line = line.replace("event", handler.args.args[0].arg)
-    lines.insert(first.lineno - 1, f"{' ' * first.col_offset}from observability import logger, metrics; {line}")
+    imports = "from callbacks.entry import PrintableError, logger, metrics"
+    lines.insert(first.lineno - 1, f"{' ' * first.col_offset}{imports}; {line}")
     path.write_text("\n".join(lines))
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_handler_that_logs_its_event_is_noticed(functions_copy: Path, module: str) -> None:
+def test_a_handler_that_logs_its_event_is_noticed(probe: Probe, functions_copy: Path, module: str) -> None:
     plant(functions_copy, module, "logger.info(event)")
-    assert leaking(probe(functions_copy, module))
+    assert leaking(probe(functions_copy, module, "--samples"))
 
 
 @pytest.mark.parametrize(
@@ -94,16 +121,16 @@ def test_a_handler_that_logs_its_event_is_noticed(functions_copy: Path, module: 
         "import sys; print(str(event)[:400], file=sys.stderr)",
         "logger.append_keys(order=event); logger.info('')",
         "metrics.add_metadata('order', event)",
-        "raise __import__('observability').PrintableError(event)",
+        "raise PrintableError(event)",
         "return event",
         "logger.info(__import__('re').sub('(?<=[0-9])(?=[0-9]{4})', ' ', event['Records'][0]['body'][750:]))",
     ],
 )
-def test_a_leak_on_any_way_out_is_noticed(functions_copy: Path, line: str) -> None:
+def test_a_leak_on_any_way_out_is_noticed(probe: Probe, functions_copy: Path, line: str) -> None:
     plant(functions_copy, "payment_worker", line)
     assert leaking(probe(functions_copy, "payment_worker", "--samples"))
 
 
-def test_a_leak_by_the_sdk_is_noticed(functions_copy: Path) -> None:
+def test_a_leak_by_the_sdk_is_noticed(probe: Probe, functions_copy: Path) -> None:
     plant(functions_copy, "payment_worker", "import logging; logging.getLogger('botocore').setLevel(logging.DEBUG)")
     assert leaking(probe(functions_copy, "payment_worker", "--samples", "--loud"))

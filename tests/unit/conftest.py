@@ -1,12 +1,14 @@
 """Unit tests run the handlers in this process, with a fake in the place of the Step Functions client."""
 
+import io
+
 import moto  # noqa: F401 - it must be there before a client is made, or the client escapes it
 import pytest
 import pytest_socket
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import task_callback
-from tests.unit.support import FakeStepFunctions, make_lambda_context
+from callbacks import task
+from callbacks.entry import logger
+from tests.unit.support import FakeStepFunctions
 
 
 @pytest.fixture(autouse=True)
@@ -16,13 +18,16 @@ def no_network() -> None:
 
 
 @pytest.fixture
-def lambda_context() -> LambdaContext:
-    return make_lambda_context()
+def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    """The client inside callbacks.task; a token it has answered once is settled, as on AWS."""
+    fake = FakeStepFunctions()
+    monkeypatch.setattr(task, "_stepfunctions", fake)
+    return fake
 
 
 @pytest.fixture
-def step_functions(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
-    """The client inside task_callback; a token it has answered once is settled, as on AWS."""
-    fake = FakeStepFunctions()
-    monkeypatch.setattr(task_callback, "_stepfunctions", fake)
-    return fake
+def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """The log. The logger keeps the stdout of its import, which is not the one that capsys sees."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream

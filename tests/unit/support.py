@@ -8,8 +8,15 @@ from typing import Any, cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
+from hypothesis import strategies as st
 
 EVENTS = Path(__file__).parents[2] / "events"
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def make_lambda_context(remaining_ms: int = 15_000) -> LambdaContext:
@@ -21,6 +28,9 @@ def make_lambda_context(remaining_ms: int = 15_000) -> LambdaContext:
         get_remaining_time_in_millis=lambda: remaining_ms,
     )
     return cast("LambdaContext", context)
+
+
+CONTEXT = make_lambda_context()
 
 
 def client_error(code: str, operation: str = "SendTaskSuccess") -> ClientError:

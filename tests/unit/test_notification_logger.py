@@ -5,34 +5,27 @@ import json
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 import notification_logger
-from notification_logger import read_notification
-from tests.unit.printed import capture_prints
-from tests.unit.support import sample_event
-
-
-@pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    return capture_prints(monkeypatch)
+from notification_logger import NotAnSnsEvent, read_notification
+from tests.unit.support import CONTEXT, sample_event, sqs_event
 
 
 def lines(printed: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.getvalue().splitlines()]
 
 
-def sns_event(body: str) -> dict[str, Any]:
+def sns_event(body: Any) -> dict[str, Any]:
     event = sample_event("notification_logger/succeeded")
     event["Records"][0]["Sns"]["Message"] = body
     return event
 
 
-def test_a_success_is_one_line(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+def test_a_success_is_one_line(printed: io.StringIO) -> None:
     # When
-    notification_logger.lambda_handler(sample_event("notification_logger/succeeded"), lambda_context)
+    notification_logger.lambda_handler(sample_event("notification_logger/succeeded"), CONTEXT)
     # Then
     [line] = lines(printed)
     assert line["level"] == "INFO"
@@ -44,37 +37,67 @@ def test_a_success_is_one_line(lambda_context: LambdaContext, printed: io.String
     assert "error" not in line
 
 
-def test_a_failure_is_one_line_with_its_error_and_without_its_cause(
-    lambda_context: LambdaContext, printed: io.StringIO
-) -> None:
-    notification_logger.lambda_handler(sample_event("notification_logger/failed"), lambda_context)
+def test_a_failure_is_one_line_with_its_error_and_without_its_cause(printed: io.StringIO) -> None:
+    notification_logger.lambda_handler(sample_event("notification_logger/failed"), CONTEXT)
     [line] = lines(printed)
     assert (line["outcome"], line["notification"]) == ("FAILED", "API Failed")
     assert line["error"] == "AsyncApi.RequestFailed"
     assert "asked to fail" not in json.dumps(line)
 
 
-def test_every_record_of_an_event_is_logged(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+def test_every_record_of_an_event_is_logged(printed: io.StringIO) -> None:
     event = sample_event("notification_logger/succeeded")
     event["Records"] += sample_event("notification_logger/failed")["Records"]
-    notification_logger.lambda_handler(event, lambda_context)
+    notification_logger.lambda_handler(event, CONTEXT)
     assert [line["outcome"] for line in lines(printed)] == ["SUCCEEDED", "FAILED"]
 
 
-@pytest.mark.parametrize("body", ["not JSON", "[]", "null", "{}", '{"outcome": 1}', '{"outcome": null}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "text",
+        [],
+        {"outcome": "SUCCEEDED"},
+        {"Records": []},
+        {"Records": "text"},
+        {"Records": [None]},
+        {"Records": [{"Sns": {}}]},
+        sqs_event("{}"),
+    ],
+)
+def test_anything_else_than_an_sns_event_is_told_what_to_send(event: Any) -> None:
+    with pytest.raises(NotAnSnsEvent, match="the folder events/notification_logger/ holds samples"):
+        notification_logger.lambda_handler(event, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        {"outcome": "SUCCEEDED"},
+        "not JSON",
+        "[]",
+        "null",
+        "{}",
+        '{"outcome": 1}',
+        '{"outcome": null}',
+        "[" * 100_000,
+    ],
+)
 def test_a_notification_without_an_outcome_is_logged_as_such_and_not_tried_again(
-    body: str, lambda_context: LambdaContext, printed: io.StringIO
+    body: Any, printed: io.StringIO
 ) -> None:
-    notification_logger.lambda_handler(sns_event(body), lambda_context)
+    notification_logger.lambda_handler(sns_event(body), CONTEXT)
     [line] = lines(printed)
     assert (line["level"], line["message"]) == ("WARNING", "notification says no outcome")
 
 
-def test_nothing_else_of_a_notification_is_printed(lambda_context: LambdaContext, printed: io.StringIO) -> None:
+def test_nothing_else_of_a_notification_is_printed(printed: io.StringIO) -> None:
     # Given
     secrets = {"Cause": "SECRET", "taskToken": "SECRET", "payload": {"outcome": "SECRET"}, "executionId": ["SECRET"]}
     # When
-    notification_logger.lambda_handler(sns_event(json.dumps({"outcome": "FAILED", **secrets})), lambda_context)
+    notification_logger.lambda_handler(sns_event(json.dumps({"outcome": "FAILED", **secrets})), CONTEXT)
     # Then
     assert "SECRET" not in printed.getvalue()
 

@@ -3,17 +3,16 @@
 import json
 
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 import payment_worker
-from batch import NotAnSqsEvent
+from callbacks.settings import ConfigurationError
 from payment_worker import payment_problem, payment_succeeds
-from settings import ConfigurationError
-from tests.unit.support import EVENTS, FakeStepFunctions, failed_records, make_lambda_context, sample_event, sqs_event
+from tests.unit.support import CONTEXT, FakeStepFunctions, any_json, failed_records, sample_event, sqs_event
 
 PAYMENT = {"orderId": "order-1", "amount": 10}
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:WaitForCallback:example"
 
 
 @pytest.fixture(autouse=True)
@@ -21,97 +20,96 @@ def half_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENT_SUCCESS_RATE", "0.5")
 
 
-def request(token: str, payload: object = PAYMENT) -> str:
-    return json.dumps({"taskToken": token, "payload": payload, "executionId": "not an ARN"})
+def request(token: str, execution_id: object = None) -> str:
+    return json.dumps({"taskToken": token, "payload": PAYMENT, "executionId": execution_id})
 
 
-def test_a_rate_of_one_answers_success(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("rate", "answer", "arguments"),
+    [
+        ("1", "success", {"output": '"Payment processed successfully."'}),
+        ("0", "failure", {"error": "Failed to process payment", "cause": "Invalid Credit Card"}),
+    ],
+)
+def test_the_rate_is_the_share_of_successes(
+    rate: str,
+    answer: str,
+    arguments: dict[str, str],
+    step_functions: FakeStepFunctions,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Given
-    monkeypatch.setenv("PAYMENT_SUCCESS_RATE", "1")
+    monkeypatch.setenv("PAYMENT_SUCCESS_RATE", rate)
     # When
-    response = payment_worker.lambda_handler(sqs_event(request("token")), lambda_context)
+    response = payment_worker.lambda_handler(sqs_event(request("token")), CONTEXT)
     # Then
     assert response == {"batchItemFailures": []}
-    assert step_functions.calls == [("success", {"taskToken": "token", "output": '"Payment processed successfully."'})]
+    assert step_functions.calls == [(answer, {"taskToken": "token", **arguments})]
 
 
-def test_a_rate_of_zero_answers_failure(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PAYMENT_SUCCESS_RATE", "0")
-    payment_worker.lambda_handler(sqs_event(request("token")), lambda_context)
-    failure = {"taskToken": "token", "error": "Failed to process payment", "cause": "Invalid Credit Card"}
-    assert step_functions.calls == [("failure", failure)]
-
-
-def test_a_payload_that_is_no_payment_fails_the_workflow_at_once(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
-) -> None:
-    response = payment_worker.lambda_handler(sample_event("payment_worker/invalid_payment"), lambda_context)
-    assert response == {"batchItemFailures": []}
+def test_a_payload_that_is_no_payment_fails_the_workflow_at_once(step_functions: FakeStepFunctions) -> None:
+    payment_worker.lambda_handler(sample_event("payment_worker/invalid_payment"), CONTEXT)
     [(operation, arguments)] = step_functions.calls
-    assert operation == "failure"
-    assert arguments["error"] == "Payment.InvalidRequest"
+    assert (operation, arguments["error"]) == ("failure", "Payment.InvalidRequest")
     assert arguments["cause"] == "orderId must be text of 1 to 256 characters; amount must be a number above 0."
 
 
-def test_only_the_bad_records_of_a_batch_come_back(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
+@pytest.mark.parametrize(
+    ("name", "answered", "returned"),
+    [
+        ("payment", [1], []),
+        ("invalid_payment", [1], []),
+        ("same_message_twice", [1], []),
+        ("batch_with_bad_records", [1, 2, 3], [4, 5]),
+    ],
+)
+def test_sample_events(name: str, answered: list[int], returned: list[int], step_functions: FakeStepFunctions) -> None:
+    event = sample_event(f"payment_worker/{name}")
+    response = payment_worker.lambda_handler(event, CONTEXT)
+    tokens = sorted(arguments["taskToken"] for _, arguments in step_functions.calls)
+    assert tokens == [f"EXAMPLE-TASK-TOKEN-{number}" for number in answered]
+    assert sorted(failed_records(response)) == [event["Records"][number - 1]["messageId"] for number in returned]
+
+
+def answer(step_functions: FakeStepFunctions, token: str, execution_id: object) -> str:
+    payment_worker.lambda_handler(sqs_event(request(token, execution_id)), CONTEXT)
+    return step_functions.answers(token)[-1]
+
+
+def test_an_execution_gets_one_answer_under_every_token(step_functions: FakeStepFunctions) -> None:
+    # When each of them is retried or redriven, which sends a second message with another token
+    first = [answer(step_functions, f"first-{number}", f"{EXECUTION}-{number}") for number in range(20)]
+    second = [answer(step_functions, f"second-{number}", f"{EXECUTION}-{number}") for number in range(20)]
+    # Then
+    assert first == second
+    assert set(first) == {"success", "failure"}
+
+
+@pytest.mark.parametrize("execution_id", [None, "not an ARN"])
+def test_without_an_execution_the_answer_goes_by_the_token(
+    execution_id: object, step_functions: FakeStepFunctions
 ) -> None:
-    event = sample_event("payment_worker/batch_with_bad_records")
-    response = payment_worker.lambda_handler(event, lambda_context)
-    bad = [record["messageId"] for record in event["Records"][3:]]
-    assert sorted(failed_records(response)) == bad
-    assert sorted(arguments["taskToken"] for _, arguments in step_functions.calls) == [
-        f"EXAMPLE-TASK-TOKEN-{number}" for number in (1, 2, 3)
-    ]
+    first = [answer(step_functions, f"token-{number}", execution_id) for number in range(20)]
+    again = [answer(step_functions, f"token-{number}", execution_id) for number in range(20)]
+    assert first == again
+    assert set(first) == {"success", "failure"}
 
 
-def test_a_batch_of_which_every_record_is_bad_comes_back_whole_without_an_error(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
-) -> None:
-    bodies = ["not JSON", "[]", "null", "{}", '{"taskToken": 1}', '{"taskToken": ""}', '{"taskToken": NaN}', ""]
-    response = payment_worker.lambda_handler(sqs_event(*bodies), lambda_context)
-    assert len(failed_records(response)) == len(bodies)
-    assert step_functions.calls == []
-
-
-def test_the_same_message_twice_in_a_batch_is_answered_once(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
-) -> None:
-    response = payment_worker.lambda_handler(sample_event("payment_worker/same_message_twice"), lambda_context)
-    assert response == {"batchItemFailures": []}
-    assert len(step_functions.calls) == 1
-
-
-def test_the_same_message_later_gets_the_same_answer(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
-) -> None:
-    for number in range(20):
-        event = sqs_event(request(f"token-{number}"))
-        for _ in range(2):
-            assert payment_worker.lambda_handler(event, lambda_context) == {"batchItemFailures": []}
-        first, second = step_functions.answers(f"token-{number}")
-        assert first == second
+def test_the_share_of_successes_follows_the_rate() -> None:
+    for rate in (0, 0.1, 0.5, 0.9, 1):
+        share = sum(payment_succeeds(f"{EXECUTION}-{number}", rate) for number in range(10_000)) / 10_000
+        assert share == pytest.approx(rate, abs=0.02)  # 4 standard deviations of 10,000 tosses
 
 
 @given(st.lists(st.one_of(st.text(), st.binary().map(repr), st.from_regex(r'\{"taskToken": .{0,40}\}')), max_size=10))
 def test_no_body_ever_crashes_the_handler(bodies: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("task_callback._stepfunctions", FakeStepFunctions())
-        response = payment_worker.lambda_handler(sqs_event(*bodies, request("good")), make_lambda_context())
+        patch.setattr("callbacks.task._stepfunctions", FakeStepFunctions())
+        response = payment_worker.lambda_handler(sqs_event(*bodies, request("good")), CONTEXT)
     assert f"message-{len(bodies) + 1}" not in failed_records(response)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-)
-
-
-@given(st.dictionaries(st.sampled_from(["orderId", "amount", "cvv"]), json_values) | json_values)
+@given(st.dictionaries(st.sampled_from(["orderId", "amount", "cvv"]), any_json) | any_json)
 def test_any_payload_is_a_payment_or_is_told_why_not(payload: object) -> None:
     problem = payment_problem(payload)
     assert problem is None or problem.endswith(".")
@@ -139,45 +137,12 @@ def test_what_a_payment_is(change: dict[str, object], problem: str | None) -> No
     assert payment_problem({**PAYMENT, **change}) == problem
 
 
-@given(st.text(min_size=1), st.floats(min_value=0, max_value=1))
-def test_the_coin_falls_the_same_way_each_time_and_the_rate_has_the_last_word(token: str, rate: float) -> None:
-    assert payment_succeeds(token, rate) == payment_succeeds(token, rate)
-    assert payment_succeeds(token, 1)
-    assert not payment_succeeds(token, 0)
-
-
-def test_the_share_of_successes_follows_the_rate() -> None:
-    for rate in (0.1, 0.5, 0.9):
-        share = sum(payment_succeeds(f"token-{number}", rate) for number in range(10_000)) / 10_000
-        assert share == pytest.approx(rate, abs=0.02)  # 4 standard deviations of 10,000 tosses
-
-
-@pytest.mark.parametrize("rate", ["half", "nan", "-0.1", "1.1", "inf"])
-def test_a_rate_outside_its_range_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rate", ["half", "nan", "-0.1", "1.1", "inf", ""])
+def test_a_rate_that_is_missing_or_outside_its_range_is_refused_before_any_answer(
+    rate: str, step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PAYMENT_SUCCESS_RATE", rate)
-    with pytest.raises(ConfigurationError, match="PAYMENT_SUCCESS_RATE is not a number from 0 to 1"):
-        payment_worker.payment_success_rate()
-
-
-def test_a_missing_environment_variable_is_named(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PAYMENT_SUCCESS_RATE")
-    with pytest.raises(ConfigurationError, match="environment variable PAYMENT_SUCCESS_RATE is missing"):
-        payment_worker.lambda_handler(sqs_event(request("token")), lambda_context)
+    says = "PAYMENT_SUCCESS_RATE is not a number from 0 to 1" if rate else "PAYMENT_SUCCESS_RATE is missing"
+    with pytest.raises(ConfigurationError, match=f"environment variable {says}"):
+        payment_worker.lambda_handler(sqs_event(request("token")), CONTEXT)
     assert step_functions.calls == []
-
-
-def test_an_event_that_is_not_from_a_queue_is_refused(lambda_context: LambdaContext) -> None:
-    with pytest.raises(NotAnSqsEvent):
-        payment_worker.lambda_handler({"orderId": "order-1"}, lambda_context)
-
-
-def test_every_sample_event_is_one_that_the_worker_takes(
-    step_functions: FakeStepFunctions, lambda_context: LambdaContext
-) -> None:
-    samples = sorted((EVENTS / "payment_worker").glob("*.json"))
-    assert samples
-    for sample in samples:
-        response = payment_worker.lambda_handler(sample_event(f"payment_worker/{sample.stem}"), lambda_context)
-        assert set(response) == {"batchItemFailures"}

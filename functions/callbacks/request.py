@@ -6,11 +6,11 @@ The manual callback sends `{"input": …, "token": …}`; of that, only the toke
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
-from observability import PrintableError
-from task_callback import is_task_token
+from callbacks.entry import PrintableError
 
+MAX_TOKEN_CHARACTERS = 2048
 _EXECUTION_ARN = re.compile(r"arn:aws[\w-]*:states:[\w-]+:\d{12}:execution:[^:\s]{1,80}:[^:\s]{1,80}")
 
 
@@ -42,6 +42,11 @@ def parse_callback_request(body: str) -> CallbackRequest:
     if not is_task_token(token):
         raise UnreadableMessage("the body has no usable taskToken")
     return CallbackRequest(token, message.get("payload"), printable_execution_id(execution_id))
+
+
+def is_task_token(value: object) -> TypeGuard[str]:
+    """Whether this has the form of a task token: text of 1 to 2,048 characters."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TOKEN_CHARACTERS
 
 
 def printable_execution_id(value: object) -> str | None:

@@ -2,8 +2,8 @@
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from observability import logger, metrics
-from task_callback import Outcome
+from callbacks.entry import logger, metrics
+from callbacks.task import Outcome
 
 _NAMES = {
     Outcome.DELIVERED: "CallbackDelivered",

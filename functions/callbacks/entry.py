@@ -18,10 +18,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-logger = Logger()
+logger = Logger(use_rfc3339=True)  # the only form of time that Lambda reads when it filters logs by level
 # At DEBUG, the SDK prints requests and answers, which hold tokens, and Powertools the texts of errors
 for _name in ("aws_lambda_powertools", "boto3", "botocore", "urllib3"):
     logging.getLogger(_name).setLevel(logging.INFO)
+logging.getLogger("botocore.credentials").setLevel(logging.WARNING)  # at INFO, a line at each cold start
 metrics = Metrics()
 # Powertools adds its default dimensions again after each flush, and warns of it; a failed invocation may have no metric
 warnings.filterwarnings("ignore", "Dimension 'function_name' has already been added|No application metrics to publish")

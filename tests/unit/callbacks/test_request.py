@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callback_request import UnreadableMessage, parse_callback_request
+from callbacks.request import UnreadableMessage, parse_callback_request
 
 ARN = "arn:aws:states:us-east-1:123456789012:execution:machine:name"
 
@@ -21,15 +21,10 @@ def test_neither_token_nor_payload_is_in_its_printed_form() -> None:
     assert "secret" not in f"{request} {request!r}"
 
 
-def test_a_number_of_any_length_is_read() -> None:
-    body = '{"taskToken": "token", "payload": {"amount": ' + "9" * 5_000 + "}}"
-    assert parse_callback_request(body).payload == {"amount": float("inf")}
-
-
-@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e400"])
+@pytest.mark.parametrize("number", ["9" * 5_000, "Infinity", "1e400"])
 def test_a_number_beyond_json_keeps_no_workflow_waiting(number: str) -> None:
-    body = '{"taskToken": "token", "payload": {"amount": ' + number + "}}"
-    assert parse_callback_request(body).task_token == "token"
+    request = parse_callback_request('{"taskToken": "token", "payload": {"amount": ' + number + "}}")
+    assert (request.task_token, request.payload) == ("token", {"amount": float("inf")})
 
 
 @pytest.mark.parametrize("execution_id", [None, 7, "", "4111111111111111", f"{ARN}:more", f"{ARN} x", f"x{ARN}"])
@@ -50,6 +45,8 @@ def test_an_execution_id_that_is_no_arn_is_dropped(execution_id: object) -> None
         ("{}", "no usable taskToken"),
         ('{"taskToken": null}', "no usable taskToken"),
         ('{"taskToken": ["t"]}', "no usable taskToken"),
+        ('{"taskToken": NaN}', "no usable taskToken"),
+        ('{"taskToken": ""}', "no usable taskToken"),
         (json.dumps({"taskToken": "t" * 2049}), "no usable taskToken"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import os
 
-from observability import PrintableError
+from callbacks.entry import PrintableError
 
 
 class ConfigurationError(PrintableError):

@@ -10,18 +10,18 @@ Limits: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendT
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from observability import PrintableError
+from callbacks.entry import PrintableError
 
-MAX_TOKEN_CHARACTERS = 2048
 MAX_OUTPUT_BYTES = 262_144
 MAX_ERROR_CHARACTERS = 256
 MAX_CAUSE_CHARACTERS = 32_768
+NO_CAUSE = "No cause was given."
 
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 1, 2, 3
 # Longest a call can take: every attempt times out, with waits of up to 1 and 2 seconds between the three
@@ -64,11 +64,6 @@ _OUTCOMES = {
 }
 
 
-def is_task_token(value: object) -> TypeGuard[str]:
-    """Whether this has the form of a task token: text of 1 to 2,048 characters."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_TOKEN_CHARACTERS
-
-
 def encode_output(output: object) -> str:
     """JSON text of a task's output.
 
@@ -100,13 +95,16 @@ def send_task_success(task_token: str, output: object) -> Outcome:
     return send_task_failure(task_token, "Callback.InvalidOutput", "Step Functions refused the output as invalid.")
 
 
-def send_task_failure(task_token: str, error: str, cause: str) -> Outcome:
-    """Fail the waiting task. Error is cut to 256 characters and cause to 32,768. Raises CallbackNotDelivered."""
+def send_task_failure(task_token: str, error: str, cause: str | None) -> Outcome:
+    """Fail the waiting task. Error is cut to 256 characters and cause to 32,768; no cause, or an empty one, is worded.
+
+    Raises CallbackNotDelivered.
+    """
     return _send(
         _stepfunctions.send_task_failure,
         taskToken=task_token,
         error=_shorten(error, MAX_ERROR_CHARACTERS),
-        cause=_shorten(cause, MAX_CAUSE_CHARACTERS),
+        cause=_shorten(cause or NO_CAUSE, MAX_CAUSE_CHARACTERS),
     )
 
 

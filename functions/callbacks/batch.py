@@ -11,15 +11,18 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callback_metrics import count_callback
-from observability import PrintableError, describe, logger, metrics
-from task_callback import MAX_CALL_SECONDS, Outcome
+from callbacks.entry import PrintableError, describe, logger, metrics
+from callbacks.metrics import count_callback
+from callbacks.task import MAX_CALL_SECONDS, Outcome
 
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
 
 class NotAnSqsEvent(PrintableError):
-    """The function was invoked with something else than a batch of queue messages."""
+    """The event, or a record of it, is not as a queue sends it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"not an SQS event: {problem}; the folder events/ holds samples")
 
 
 class OutOfTime(PrintableError):
@@ -33,11 +36,13 @@ def process_batch(
 
     `answer` returns None where it passed the record on, and the callback comes later and from elsewhere.
     A record whose `answer` raises is reported as failed, and so comes back after the visibility timeout; so does one
-    that the invocation has no time left for. A message that a batch holds twice is answered once.
-    Raises NotAnSqsEvent.
+    that the invocation has no time left for, and a malformed one. A message that a batch holds twice is answered once.
+    Raises NotAnSqsEvent when there are no records, and, after the others are answered, when one has no messageId: it
+    cannot be named in the response, so that Lambda has to send the whole batch again.
     """
     if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
-        raise NotAnSqsEvent("the event is not an SQS event: it has no Records; the folder events/ holds samples")
+        raise NotAnSqsEvent("it has no Records")
+    named = [record for record in event["Records"] if isinstance(record, dict) and record.get("messageId")]
     answers: dict[str, asyncio.Future[Outcome | None]] = {}
 
     def answer_in_time(record: SQSRecord) -> Outcome | None:
@@ -46,9 +51,10 @@ def process_batch(
         return answer(record)
 
     async def record_handler(record: SQSRecord) -> Outcome | None:
-        if record.body not in answers:
-            answers[record.body] = asyncio.get_running_loop().run_in_executor(_pool, answer_in_time, record)
         try:
+            sent = _sent_seconds(record)
+            if record.body not in answers:
+                answers[record.body] = asyncio.get_running_loop().run_in_executor(_pool, answer_in_time, record)
             outcome = await answers[record.body]
         except Exception as error:
             logger.warning("record goes back to the queue", messageId=record.message_id, reason=describe(error))
@@ -59,9 +65,21 @@ def process_batch(
         else:
             count_callback(outcome)
         if outcome is Outcome.DELIVERED:
-            waited = time.time() - int(record.attributes.sent_timestamp) / 1000
-            metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, waited)
+            metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, time.time() - sent)
         return outcome
 
     processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return async_process_partial_response(event, record_handler, processor, context)
+    response = async_process_partial_response({"Records": named}, record_handler, processor, context)
+    if len(named) < len(event["Records"]):
+        raise NotAnSqsEvent("a record has no messageId")
+    return response
+
+
+def _sent_seconds(record: SQSRecord) -> float:
+    """When a message was sent, in seconds since 1970. Raises NotAnSqsEvent for a malformed record."""
+    try:
+        if isinstance(record.body, str):
+            return int(record.attributes.sent_timestamp) / 1000
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise NotAnSqsEvent("a record has no text as its body, or no SentTimestamp in its attributes")

@@ -1,0 +1,111 @@
+"""Batches: records are answered at once, within the invocation's time, and fail one by one."""
+
+import io
+import threading
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from callbacks.batch import NotAnSqsEvent, process_batch
+from callbacks.entry import metrics
+from callbacks.task import MAX_CALL_SECONDS, CallbackNotDelivered, Outcome
+from tests.unit.support import CONTEXT, failed_records, make_lambda_context, sqs_event
+
+
+def deliver(_: SQSRecord) -> Outcome:
+    return Outcome.DELIVERED
+
+
+def test_ten_records_are_answered_at_once() -> None:
+    everyone = threading.Barrier(10, timeout=5)
+
+    def answer(_: SQSRecord) -> Outcome:
+        everyone.wait()
+        return Outcome.DELIVERED
+
+    assert process_batch(sqs_event(*map(str, range(10))), CONTEXT, answer) == {"batchItemFailures": []}
+
+
+def test_a_record_there_is_no_time_for_goes_back_without_being_started() -> None:
+    context = make_lambda_context(remaining_ms=MAX_CALL_SECONDS * 1000 - 1)
+    started: list[SQSRecord] = []
+    response = process_batch(sqs_event("a", "b"), context, started.append)
+    assert failed_records(response) == ["message-1", "message-2"]
+    assert started == []
+
+
+@pytest.mark.parametrize(
+    "error", [CallbackNotDelivered("ThrottlingException"), KeyError("secret"), MemoryError("secret")]
+)
+def test_a_record_whose_answer_fails_is_the_only_one_to_come_back(error: Exception, printed: io.StringIO) -> None:
+    def answer(record: SQSRecord) -> Outcome:
+        if record.body == "bad":
+            raise error
+        return Outcome.DELIVERED
+
+    response = process_batch(sqs_event("good", "bad", "fine"), CONTEXT, answer)
+    assert failed_records(response) == ["message-2"]
+    assert "record goes back to the queue" in printed.getvalue()
+    assert "secret" not in printed.getvalue()
+
+
+NAME = {"messageId": "message-2"}
+ATTRIBUTES = {"attributes": {"SentTimestamp": "1795168800000"}}
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        NAME,
+        {**NAME, **ATTRIBUTES},
+        {**NAME, **ATTRIBUTES, "body": None},
+        {**NAME, **ATTRIBUTES, "body": {"taskToken": "token"}},
+        {**NAME, "body": "text"},
+        {**NAME, "body": "text", "attributes": None},
+        {**NAME, "body": "text", "attributes": {}},
+        {**NAME, "body": "text", "attributes": {"SentTimestamp": "yesterday"}},
+    ],
+)
+def test_a_malformed_record_comes_back_alone_and_unanswered(malformed: dict[str, Any], printed: io.StringIO) -> None:
+    event, answered = sqs_event("good", "", "fine"), set()
+    event["Records"][1] = malformed
+    response = process_batch(event, CONTEXT, lambda record: answered.add(record.body))
+    assert failed_records(response) == ["message-2"]
+    assert answered == {"good", "fine"}
+    assert "not an SQS event: a record has no text as its body" in printed.getvalue()
+
+
+@pytest.mark.parametrize("malformed", [None, "text", [], {}, {"messageId": None}, {"Sns": {"Message": "text"}}])
+def test_a_record_that_cannot_be_named_sends_the_batch_back_when_its_neighbours_are_answered(malformed: object) -> None:
+    event, answered = sqs_event("good", "", "fine"), set()
+    event["Records"][1] = malformed
+    with pytest.raises(NotAnSqsEvent, match="a record has no messageId"):
+        process_batch(event, CONTEXT, lambda record: answered.add(record.body))
+    assert answered == {"good", "fine"}
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": "text"}, {"Records": []}, [], None, {"detail": {}}])
+def test_an_event_that_is_not_from_a_queue_is_refused(event: Any) -> None:
+    with pytest.raises(NotAnSqsEvent, match="it has no Records; the folder events/ holds samples"):
+        process_batch(event, CONTEXT, deliver)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "metric"),
+    [
+        (Outcome.DELIVERED, "CallbackDelivered"),
+        (Outcome.ALREADY_SETTLED, "CallbackAlreadySettled"),
+        (Outcome.REFUSED, "CallbackRefused"),
+        (None, "RecordPassedOn"),
+    ],
+)
+def test_every_outcome_is_final_and_counted_and_a_refused_token_is_warned_of(
+    outcome: Outcome | None, metric: str, printed: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics.clear_metrics()
+    response = process_batch(sqs_event("a"), CONTEXT, lambda _: outcome)
+    metrics.flush_metrics()
+    assert response == {"batchItemFailures": []}
+    assert f'"{metric}":[1.0]' in capsys.readouterr().out
+    assert ('"WARNING"' in printed.getvalue()) == (outcome is Outcome.REFUSED)

@@ -1,0 +1,120 @@
+"""Plays a state machine as Step Functions does, with the answer that a callback brings; nothing else can go wrong."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonata  # type: ignore[import-untyped]
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
+
+PROJECT = Path(__file__).parents[2]
+EXECUTION_ID = "arn:aws:states:us-east-1:123456789012:execution:Workflow:order-1"
+TOKEN = "a-task-token"
+
+Json = Any
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error output of a wait, in any of the shapes that AWS gives it."""
+
+    output: Fields
+
+
+@dataclass
+class Execution:
+    """What it entered, sent and published, and how it ended: with an output, or with an error output."""
+
+    entered: list[str] = field(default_factory=list)
+    sent: list[Fields] = field(default_factory=list)
+    published: list[Fields] = field(default_factory=list)
+    output: Json = None
+    failure: Fields | None = None
+
+    @property
+    def notification(self) -> Fields:
+        [arguments] = self.published
+        body: Fields = json.loads(arguments["Message"])
+        return body
+
+
+def read_template(name: str) -> Fields:
+    """A template with its short forms (`!Ref X`) as their long ones."""
+    template: Fields = yaml_parse((PROJECT / name).read_text())
+    return template
+
+
+def read_definition(name: str) -> Fields:
+    definition: Fields = json.loads((PROJECT / "statemachine" / f"{name}.asl.json").read_text())
+    return definition
+
+
+def play(definition: Fields, payload: Json, answer: Json | Failure) -> Execution:
+    execution, name, value = Execution(), definition["StartAt"], payload
+    while True:
+        execution.entered.append(name)
+        state = definition["States"][name]
+        states = {"input": value, "context": {"Execution": {"Id": EXECUTION_ID, "Input": payload}}}
+        match state:
+            case {"Type": "Fail"}:
+                execution.failure = evaluate({key: state[key] for key in ("Error", "Cause")}, states)
+                return execution
+            case {"Type": "Choice"}:
+                met = [choice["Next"] for choice in state["Choices"] if evaluate(choice["Condition"], states)]
+                name = [*met, state["Default"]][0]
+                continue
+            case {"Type": "Pass"}:
+                result: Json = None
+            case {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken"}:
+                states["context"]["Task"] = {"Token": TOKEN}
+                execution.sent.append(evaluate(state["Arguments"], states))
+                if isinstance(answer, Failure):
+                    caught = _catcher(state, answer.output["Error"])
+                    if caught is None:
+                        execution.failure = answer.output
+                        return execution
+                    name, value = caught, answer.output
+                    continue
+                result = answer
+            case {"Resource": "arn:aws:states:::sns:publish"}:
+                execution.published.append(evaluate(state["Arguments"], states))
+                result = {"MessageId": "message-1"}
+            case _:
+                raise AssertionError(f"{name} is of a kind that nobody plays here")
+        states["result"] = result
+        value = evaluate(state["Output"], states) if "Output" in state else result
+        if state.get("End"):
+            execution.output = value
+            return execution
+        name = state["Next"]
+
+
+def _catcher(state: Fields, error: str | None) -> str | None:
+    """Where a failure leads; States.ALL does not catch States.DataLimitExceeded."""
+    for catcher in state.get("Catch", []):
+        names = catcher["ErrorEquals"]
+        if error in names or (names == ["States.ALL"] and error != "States.DataLimitExceeded"):
+            return str(catcher["Next"])
+    return None
+
+
+def evaluate(value: Json, states: Fields) -> Json:
+    """What Step Functions makes of a field. A value that is undefined fails the test, as it fails the state on AWS."""
+    match value:
+        case dict():
+            return {key: evaluate(child, states) for key, child in value.items()}
+        case list():
+            return [evaluate(child, states) for child in value]
+        case str() if expression := re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL):
+            assert _result(f"$exists(({expression[1]}))", states), f"{value} is undefined for {states['input']}"
+            return _result(expression[1], states)
+    return value
+
+
+def _result(source: str, states: Fields) -> Json:
+    expression = jsonata.Jsonata(source)
+    expression.assign("states", states)
+    return expression.evaluate(None)

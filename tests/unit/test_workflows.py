@@ -1,0 +1,318 @@
+"""The workflows keep their contracts word by word: state machines played over every answer, templates as data.
+
+The message attribute of a notification, the alarms and the rule on stopped executions have no other proof, or a partial
+one: the embedded AWS drops attributes, and has no state machine logs.
+"""
+
+import json
+import re
+from fnmatch import fnmatchcase
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tests.unit.state_machine import (
+    EXECUTION_ID,
+    PROJECT,
+    TOKEN,
+    Failure,
+    Fields,
+    Json,
+    play,
+    read_definition,
+    read_template,
+)
+
+PAYMENT, ASYNC_API, MANUAL = (read_definition(name) for name in ("payment_callback", "async_api", "manual_callback"))
+TEMPLATES = {
+    name: read_template(name)
+    for name in ("template.yaml", "templates/manual-callback.yaml", "templates/async-api.yaml")
+}
+ORDER: Fields = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
+REQUEST: Fields = json.loads((PROJECT / "events/async_api/success.json").read_text())
+
+PAID = "Payment processed successfully."
+DECLINED = {"Error": "Failed to process payment", "Cause": "Invalid Credit Card"}
+
+# A timeout arrives with the cause "", a bare SendTaskFailure with null for both; missing where AWS has nothing to say
+CAUSES: list[Fields] = [{"Cause": ""}, {"Cause": None}, {}]
+NO_CAUSE = "No cause was given."
+ERRORS = {
+    "States.Timeout": "States.Timeout",
+    "States.HeartbeatTimeout": "States.HeartbeatTimeout",
+    "States.DataLimitExceeded": "States.DataLimitExceeded",
+    "SQS.KmsThrottledException": "SQS.KmsThrottledException",
+    "Payment.InvalidRequest": "Payment.InvalidRequest",
+    "": "Callback.Failed",
+    None: "Callback.Failed",
+}
+
+
+def resources(template: str, kind: str) -> dict[str, Fields]:
+    """The properties of every resource of a type, by logical ID."""
+    found = TEMPLATES[template]["Resources"].items()
+    return {name: resource.get("Properties", {}) for name, resource in found if resource["Type"] == kind}
+
+
+# ------------------------------------------------------------------ what is sent, published and told of an end
+@pytest.mark.parametrize("payload", [ORDER, {}, [1], "text", None], ids=repr)
+def test_request_holds_token_payload_and_execution(payload: Json) -> None:
+    for definition in (PAYMENT, ASYNC_API):
+        [sent] = play(definition, payload, Failure(DECLINED)).sent
+        assert sent["MessageBody"] == {"taskToken": TOKEN, "payload": payload, "executionId": EXECUTION_ID}
+    [sent] = play(MANUAL, payload, "done").sent
+    assert sent["MessageBody"] == {"token": TOKEN, "input": payload}
+
+
+def test_a_payment_that_succeeds_enters_two_states_and_publishes_its_output() -> None:
+    execution = play(PAYMENT, ORDER, PAID)
+    assert execution.entered == ["RequestPayment", "NotifySuccess"]
+    told = {"outcome": "SUCCEEDED", "message": PAID, "orderId": ORDER["orderId"], "executionId": EXECUTION_ID}
+    assert execution.output == execution.notification == told
+    assert execution.failure is None
+
+
+def test_a_payment_that_fails_enters_three_states_and_fails_with_what_it_publishes() -> None:
+    execution = play(PAYMENT, ORDER, Failure(DECLINED))
+    assert execution.entered == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
+    ids = {"orderId": ORDER["orderId"], "executionId": EXECUTION_ID}
+    assert execution.notification == {"outcome": "FAILED", **DECLINED, **ids}
+    assert execution.failure == DECLINED
+
+
+def test_an_api_call_that_succeeds_has_the_response_as_its_output() -> None:
+    response = {"status": 200, "message": "The request was processed."}
+    execution = play(ASYNC_API, REQUEST, response)
+    assert execution.entered == ["CallAsyncApi", "CheckResponseStatus", "NotifySuccess"]
+    told = {"outcome": "SUCCEEDED", "message": "API Executed Successfully", "executionId": EXECUTION_ID}
+    assert (execution.output, execution.notification) == (response, told)
+
+
+@pytest.mark.parametrize(
+    ("response", "cause"),
+    [
+        ({"status": 500}, "The API answered with status 500; only 200 is a success."),
+        *(
+            (response, "The API answered without a numeric status; only 200 is a success.")
+            for response in ({}, {"status": "200"}, {"status": None}, [{"status": 200}], "text", None)
+        ),
+    ],
+    ids=repr,
+)
+def test_an_unexpected_response_fails_the_api_call(response: Json, cause: str) -> None:
+    execution = play(ASYNC_API, REQUEST, response)
+    assert execution.entered == ["CallAsyncApi", "CheckResponseStatus", "RejectResponse", "NotifyError", "ApiFailed"]
+    error = {"Error": "AsyncApi.UnexpectedStatus", "Cause": cause}
+    told = {"outcome": "FAILED", "message": "API Failed", **error, "executionId": EXECUTION_ID}
+    assert (execution.failure, execution.notification) == (error, told)
+
+
+@pytest.mark.parametrize("definition", [PAYMENT, ASYNC_API], ids=["payment callback", "async api"])
+@pytest.mark.parametrize(("error", "cause"), list(product(ERRORS, CAUSES)), ids=repr)
+def test_an_error_or_cause_that_says_nothing_is_put_in_words(definition: Fields, error: str, cause: Fields) -> None:
+    execution = play(definition, ORDER, Failure({"Error": error, **cause}))
+    assert execution.failure == {"Error": ERRORS[error], "Cause": NO_CAUSE}
+    assert execution.notification.items() >= execution.failure.items()
+
+
+@pytest.mark.parametrize("error", [error for error in ERRORS if error])
+def test_manual_callback_leaves_errors_uncaught_so_that_a_redrive_asks_again(error: str) -> None:
+    execution = play(MANUAL, {}, Failure({"Error": error, "Cause": ""}))
+    assert (execution.entered, execution.failure) == (["RequestWork"], {"Error": error, "Cause": ""})
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(PAID, "SUCCEEDED"), (Failure(DECLINED), "FAILED")])
+def test_a_notification_can_be_filtered_by_its_attribute(answer: Json, outcome: str) -> None:
+    for definition in (PAYMENT, ASYNC_API):
+        [published] = play(definition, ORDER, {"status": 200} if answer == PAID else answer).published
+        assert published["TopicArn"] == "${NotificationTopicArn}"
+        assert published["MessageAttributes"] == {"outcome": {"DataType": "String", "StringValue": outcome}}
+
+
+@pytest.mark.parametrize("answer", [PAID, Failure(DECLINED)])
+@pytest.mark.parametrize(
+    ("order", "order_id"),
+    [
+        ({"amount": 1}, None),
+        ({"orderId": None}, None),
+        ({"orderId": 7}, None),
+        ({"orderId": ["order-1", "order-2"]}, None),
+        ({"orderId": {"id": "order-1"}}, None),
+        ({"orderId": "o" * 257}, "o" * 256),
+        ({"orderId": 'Bestellung "ü" 😀'}, 'Bestellung "ü" 😀'),
+        ([], None),
+        ("order-1", None),
+        (None, None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_order_id_is_text_of_256_characters_or_null(order: Json, order_id: str | None, answer: Json) -> None:
+    assert play(PAYMENT, order, answer).notification["orderId"] == order_id
+
+
+# ------------------------------------------------------------------ what is told of an execution that somebody stopped
+@pytest.mark.parametrize(
+    ("template", "machine", "own"),
+    [
+        ("template.yaml", "WaitForCallbackStateMachine", {"orderId": None}),
+        ("templates/async-api.yaml", "AsyncApiStateMachine", {"message": "API Stopped"}),
+    ],
+)
+@pytest.mark.parametrize(("error", "cause"), [("Stopped", 'by "Jane"'), (None, None)])
+def test_a_stopped_execution_is_told(
+    template: str, machine: str, own: Fields, error: str | None, cause: str | None
+) -> None:
+    [rule] = resources(template, "AWS::Events::Rule").values()
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"status": ["ABORTED"], "stateMachineArn": [{"Ref": machine}]},
+    }
+    [target] = rule["Targets"]
+    assert target["Arn"] == {"Ref": "NotificationTopic"}
+    event = {"detail": {"error": error, "cause": cause, "executionArn": EXECUTION_ID, "status": "ABORTED"}}
+    told = {"outcome": "ABORTED", "Error": error, "Cause": cause, "executionId": EXECUTION_ID, **own}
+    assert json.loads(transformed(event, target["InputTransformer"])) == told
+
+
+def transformed(event: Fields, transformer: Fields) -> str:
+    """What EventBridge makes of an event: each `<name>` of the template is the JSON that its path leads to."""
+
+    def value(name: re.Match[str]) -> str:
+        found: Any = event
+        for key in transformer["InputPathsMap"][name[1]].removeprefix("$.").split("."):
+            found = found[key]
+        return json.dumps(found)
+
+    return re.sub(r"<(\w+)>", value, transformer["InputTemplate"])
+
+
+# ------------------------------------------------------------------ what alarms somebody
+WAIT = {"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken"}
+PUBLISH = {"resourceType": "sns", "resource": "publish"}
+LOGGED = [
+    # type and details of a line that Step Functions logs, and the metrics that count it
+    ("TaskTimedOut", {**WAIT, "error": "States.Timeout"}, {"CallbacksTimedOut"}),
+    ("TaskTimedOut", {**PUBLISH, "error": "States.Timeout"}, set()),
+    ("TaskFailed", {**WAIT, "error": "Failed to process payment"}, set()),
+    *(
+        ("ExecutionFailed", {"error": error}, {"MachineryFaults"})
+        for error in (
+            "SQS.AmazonSQSException",
+            "SQS.KmsAccessDeniedException",
+            "SNS.NotFoundException",
+            "SNS.KMSThrottlingException",
+            "States.Timeout",
+            "States.Permissions",
+            "States.DataLimitExceeded",
+            "States.QueryEvaluationError",
+        )
+    ),
+    *(
+        ("ExecutionFailed", {"error": error}, set())
+        for error in (
+            "Failed to process payment",
+            "Payment.InvalidRequest",
+            "Callback.Undeliverable",
+            "AsyncApi.RequestFailed",
+        )
+    ),
+    ("ExecutionAborted", {"error": "SQS.Nonsense"}, set()),
+]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_faults_of_the_machinery_and_lost_callbacks_alarm_and_refusals_do_not(template: str) -> None:
+    filters = resources(template, "AWS::Logs::MetricFilter").values()
+    of_state_machine = [one for one in filters if one["LogGroupName"] != {"Ref": "FunctionLogGroup"}]
+    for kind, details, expected in LOGGED:
+        line = {"type": kind, "details": details}
+        counted = {metric(one) for one in of_state_machine if matches(one["FilterPattern"], line)}
+        assert counted == {f"${{AWS::StackName}}-{name}" for name in expected}, line
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_function_that_does_not_succeed_alarms(template: str) -> None:
+    [errors] = [
+        one
+        for one in resources(template, "AWS::Logs::MetricFilter").values()
+        if one["LogGroupName"] == {"Ref": "FunctionLogGroup"}
+    ]
+    alarming = [
+        status
+        for status in ("success", "failure", "error", "timeout")
+        if matches(errors["FilterPattern"], {"type": "platform.report", "record": {"status": status}})
+    ]
+    assert alarming == ["failure", "error", "timeout"]
+    assert not matches(errors["FilterPattern"], {"level": "INFO", "message": "payment request answered"})
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_metric_that_is_counted_has_its_alarm(template: str) -> None:
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    watched = {str(alarm["MetricName"]) for alarm in alarms if alarm["Namespace"] == "CallbackWorkflows"}
+    assert watched == {
+        str(one["MetricTransformations"][0]["MetricName"])
+        for one in resources(template, "AWS::Logs::MetricFilter").values()
+    }
+
+
+def metric(metric_filter: Fields) -> str:
+    [transformation] = metric_filter["MetricTransformations"]
+    return str(transformation["MetricName"]["Fn::Sub"])
+
+
+def matches(pattern: str, line: Fields) -> bool:
+    """Whether a filter pattern of CloudWatch Logs, of terms joined by && and ||, matches a line; `*` is any text."""
+
+    def term(comparison: re.Match[str]) -> str:
+        found: Any = line
+        for key in comparison["path"].split("."):
+            found = found.get(key, {})
+        same = isinstance(found, str) and fnmatchcase(found, comparison["value"])
+        return str(bool(found) and (same if comparison["operator"] == "=" else not same))
+
+    terms = re.sub(r'\$\.(?P<path>[\w.]+) (?P<operator>!?=) "(?P<value>[^"]*)"', term, pattern.strip("{} "))
+    return bool(eval(terms.replace("&&", "and").replace("||", "or"), {}))  # noqa: S307 - of True, False, and, or, ( )
+
+
+# ------------------------------------------------------------------ what users rely on
+def test_outputs_that_users_rely_on() -> None:
+    outputs = TEMPLATES["template.yaml"]["Outputs"]
+    assert outputs["StateMachineWaitForCallbackArn"]["Value"] == {"Ref": "WaitForCallbackStateMachine"}
+    assert outputs["WaitForCallbackDemoNotificationTestQueueUrl"]["Value"] == {"Ref": "NotificationTestQueue"}
+
+
+def test_share_of_successes_is_a_number_from_0_to_1_and_reaches_the_worker() -> None:
+    parameter = TEMPLATES["template.yaml"]["Parameters"]["PaymentSuccessRate"]
+    worker = resources("template.yaml", "AWS::Serverless::Function")["PaymentWorkerFunction"]
+    assert {**parameter, "Description": ""} == {
+        "Description": "",
+        "Type": "Number",
+        "Default": "0.5",  # text, because `sam local invoke` passes a number on as nothing
+        "MinValue": 0,
+        "MaxValue": 1,
+    }
+    assert worker["Environment"]["Variables"]["PAYMENT_SUCCESS_RATE"] == {"Ref": "PaymentSuccessRate"}
+
+
+@pytest.mark.parametrize(
+    ("template", "queue", "receives"),
+    [
+        ("template.yaml", "PaymentQueue", 5),
+        ("templates/async-api.yaml", "ApiRequestQueue", 5),
+        ("templates/manual-callback.yaml", "ManualCallbackQueue", 10),
+    ],
+)
+def test_a_message_goes_to_the_dead_letter_queue_and_after_5_receives_there_to_quarantine(
+    template: str, queue: str, receives: int
+) -> None:
+    queues = resources(template, "AWS::SQS::Queue")
+    for name, target, most in (
+        (queue, "DeadLetterQueue", receives),
+        ("DeadLetterQueue", "QuarantineQueue", receives + 5),
+    ):
+        policy = {"deadLetterTargetArn": {"Fn::GetAtt": [target, "Arn"]}, "maxReceiveCount": most}
+        assert queues[name]["RedrivePolicy"] == policy
+    assert queues["QuarantineQueue"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
