@@ -47,7 +47,7 @@ env: ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s
 	@$(LOCAL_OR_BARE) env
 
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 7 minutes
-	@.venv/bin/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults

@@ -1,14 +1,19 @@
-"""What tests share: no way to AWS, whatever the machine's own AWS profile, unless STACK_NAME is set; an engine; stacks."""
+"""What tests share: an embedded AWS, its stacks, and no way to AWS unless STACK_NAME is set, whatever the AWS profile."""
 
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import PROJECT
 from local.engine import Engine
-from tests.e2e.stack import Notifications, Stack, Stacks
+from tests.e2e.stack import STACKS, Notifications, Stack, Stacks
+from tests.progress import layer_of
 
 pytest_plugins = ["tests.progress"]
 
@@ -24,13 +29,31 @@ if "STACK_NAME" not in os.environ:
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
 
+# How long an example takes says how busy the machine is
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one stack, which they share, run one after the other, in one of pytest-xdist's processes."""
-    for item in items:
-        stack = item.get_closest_marker("stack")
-        if stack:
-            item.add_marker(pytest.mark.xdist_group(*stack.args))
+# Modules whose tests are long and share nothing
+APART = ("test_deployment", "test_faults", "test_sam_cli")
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests run in the same one of pytest-xdist's processes, each of which has an embedded AWS of its own.
+
+    Any may run anywhere. To save time, those that share a stack stay together, by its name in theirs, or else a module.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0])
+        if module.stem in APART:
+            return nodeid
+        stack = next((stack for stack in STACKS if stack in nodeid.replace("_", "-")), None)
+        return f"{layer_of(nodeid)} {stack or module}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +68,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def stacks(request: pytest.FixtureRequest) -> Stacks:
     return Stacks(None if "STACK_NAME" in os.environ else request.getfixturevalue("engine"))
-
-
-@pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, stacks: Stacks) -> Stack:
-    """The one that the module's tests share, by its marker: `pytestmark = pytest.mark.stack("async-api")`."""
-    return stacks[request.node.get_closest_marker("stack").args[0]]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 import boto3
-import pytest
 
 from local import PROJECT
 from local.deployment import configured_stack_name, deploy
@@ -27,8 +26,6 @@ STACKS = {
     for section, commands in tomllib.loads((PROJECT / "samconfig.toml").read_text()).items()
     if isinstance(commands, dict)
 }
-# For a test that asks `stacks` for each of them
-each_stack = pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.stack(name)) for name in STACKS])
 
 
 def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: float = 0.1) -> T:

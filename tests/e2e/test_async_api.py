@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, poll
-
-pytestmark = pytest.mark.stack("async-api")
+from tests.e2e.stack import Stack, Stacks, poll
 
 MACHINE = "AsyncApiStateMachineArn"
 SIMULATOR = "AsyncApiSimulatorStateMachineArn"
@@ -24,6 +22,11 @@ ERROR_PATH = ["CallAsyncApi", "NotifyError", "ApiFailed"]
 
 WAIT_TIME = "waitTime must be a whole number of seconds from 0 to 99999999"
 STATUS = "status must be success or failure"
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["async-api"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from local.demos import common, find_demo, manual_callback
 from local.engine import Engine
-from tests.e2e.stack import Stacks, each_stack
+from tests.e2e.stack import STACKS, Stacks
 
 # What does the work; that of the manual callback is done by its demo
 CONSUMERS = {"payment-callback": "PaymentWorkerFunctionName", "async-api": "AsyncApiRequesterFunctionName"}
@@ -34,7 +34,7 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@each_stack
+@pytest.mark.parametrize("name", STACKS)
 def test_a_demo_succeeds(
     name: str, engine: Engine, stacks: Stacks, tokens: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +45,7 @@ def test_a_demo_succeeds(
     assert [token for token in tokens if token in printed] == []
 
 
-@each_stack
+@pytest.mark.parametrize("name", STACKS)
 @pytest.mark.usefixtures("impatient")
 def test_a_demo_fails_where_nothing_answers(
     name: str, engine: Engine, stacks: Stacks, capsys: pytest.CaptureFixture[str]

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.stack import Invocation, Stack, poll
-
-pytestmark = pytest.mark.stack("manual-callback")
+from tests.e2e.stack import Invocation, Stack, Stacks, poll
 
 MACHINE = "ManualCallbackStateMachineArn"
 FUNCTION = "ManualCallbackFunctionName"
@@ -30,6 +28,11 @@ class Work:
 
     def call_back(self, stack: Stack, **event: object) -> Invocation:
         return stack.invoke(FUNCTION, {"token": self.token, **event})
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["manual-callback"]
 
 
 @pytest.fixture

@@ -5,13 +5,16 @@ from collections import defaultdict
 
 import pytest
 
-from tests.e2e.stack import Notifications, Stack, poll
-
-pytestmark = pytest.mark.stack("payment-callback")
+from tests.e2e.stack import Notifications, Stack, Stacks, poll
 
 Order = dict[str, object]
 
 SUCCESS_MESSAGE = "Payment processed successfully."
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["payment-callback"]
 
 
 def numbered(order: Order, count: int) -> list[object]:

@@ -1,15 +1,22 @@
-"""The walk-throughs of the documents work as printed, word for word."""
+"""The commands of the documents work as printed, word for word but for the README's placeholders."""
 
 import json
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.documents import Shell, shell_blocks
 from tests.e2e.stack import Stacks, poll
 
 
-@pytest.mark.stack("manual-callback")
+def test_payment_callback(stacks: Stacks, tmp_path: Path) -> None:
+    start, describe, receive = shell_blocks("README.md", "Go on by hand")
+    stack = stacks["payment-callback"]
+    shell = Shell(stack, tmp_path)
+    execution_id = json.loads(shell.run(start))["executionArn"]
+    end = stack.ended(execution_id)
+    assert json.loads(shell.run(describe.replace("EXECUTION_ARN", execution_id)))["status"] == end["status"]
+    assert json.loads(json.loads(shell.run(receive))["Messages"][0]["Body"])["Type"] == "Notification"
+
+
 def test_manual_callback(stacks: Stacks, tmp_path: Path) -> None:
     stack = stacks["manual-callback"]
     *blocks, version_2, version_1 = shell_blocks("docs/manual-callback.md", "Walk-through")
@@ -34,7 +41,6 @@ def test_manual_callback(stacks: Stacks, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.stack("async-api")
 def test_async_api(stacks: Stacks, tmp_path: Path) -> None:
     stack = stacks["async-api"]
     deploy, abbreviate, start, describe, start_others, describe_others, read_log, list_simulations = shell_blocks(

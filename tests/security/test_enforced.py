@@ -23,8 +23,6 @@ from tests.e2e.test_payment_callback import (  # noqa: F401 - collected here, wi
 )
 from tests.security.arns import stack_arns, stack_resources
 
-pytestmark = pytest.mark.xdist_group("enforced")
-
 ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
 
 

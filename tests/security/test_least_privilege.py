@@ -7,16 +7,8 @@ from tests.security.arns import stack_arns, stack_resources
 from tests.security.needs import TABLES
 from tests.security.privileges import Privileges, inline_policies, mutants, of_documents, of_principal
 
-
-def apart(name: str, *more: str) -> object:
-    """The tests of one stack's roles change nothing in it, and may run beside those that use it."""
-    return pytest.param(name, *more, marks=pytest.mark.xdist_group(f"roles of {name}"))
-
-
-every_stack = pytest.mark.parametrize("name", [apart(name) for name in STACKS])
-every_role = pytest.mark.parametrize(
-    ("name", "role"), [apart(name, role) for name, table in TABLES.items() for role in table]
-)
+every_stack = pytest.mark.parametrize("name", STACKS)
+every_role = pytest.mark.parametrize(("name", "role"), [(name, role) for name in TABLES for role in TABLES[name]])
 
 
 def role_names(stack: Stack) -> dict[str, str]:

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Notifications, Stack, poll
+from tests.e2e.stack import Notifications, Stack, Stacks, poll
 from tests.security.sample_secrets import CARD, CARD_WITH_DASHES, CARD_WITH_SPACES, TOKEN, leaks
-
-pytestmark = pytest.mark.stack("payment-callback")
 
 FUNCTIONS = ("PaymentWorkerFunctionName", "DeadLetterReporterFunctionName")
 HIDDEN = {"creditCardNumber": CARD, "token": TOKEN, "Cause": CARD_WITH_DASHES, "outcome": TOKEN, CARD: {TOKEN: CARD}}
@@ -32,6 +30,11 @@ HOSTILE_INPUTS: Mapping[str, Any] = {
     "a list of payments": [{"orderId": CARD, "amount": 10}],
     "a message inside": {"taskToken": TOKEN, "payload": HIDDEN, "executionId": TOKEN, "Error": TOKEN, "message": CARD},
 }
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["payment-callback"]
 
 
 @pytest.fixture(scope="module")
