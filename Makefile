@@ -5,8 +5,8 @@ MAKEFLAGS += --jobs=2 # both environments at once
 CANDIDATES := python3 python3.11 python3.12 python3.13 python3.14
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$python && break; done)
-NEED_PYTHON = "$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
-	{ echo "Python 3.11 or newer is needed: install it, or name it as in: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+# An environment without a Python that runs needs one: checked once, however many environments do
+python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
 
 LOCAL := .venv/bin/python -m local
 # Commands that start nothing make do without the environment
@@ -18,7 +18,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check audit format clean FORCE
+.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check audit format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -34,16 +34,13 @@ demo-manual-callback demo-async-api: demo-%: setup ## the same for a sibling wor
 up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]
 	@$(LOCAL) up $(PORT_OPTION)
 
-down: ## end the embedded AWS
-	@$(NEED_PYTHON)
+down: $(call python_for,.venv) ## end the embedded AWS
 	@$(LOCAL_OR_BARE) down
 
-status: ## show whether the embedded AWS runs, and what is deployed there
-	@$(NEED_PYTHON)
+status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what is deployed there
 	@$(LOCAL_OR_BARE) status
 
-env: ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
-	@$(NEED_PYTHON)
+env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 7 minutes
@@ -71,32 +68,35 @@ clean: down ## end the embedded AWS and remove all that was installed or built
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
-	@echo "Installing SAM CLI and AWS CLI into .venv ..."
+	@echo "Installing SAM CLI and AWS CLI into .venv ..." >&2
 	@.venv/$(PIP_INSTALL) -r local/requirements.txt
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m awscli "$$@"\n' > .venv/bin/aws # its own breaks on a space in the path
 	@touch $@
 
 .venv/test.stamp: .venv/demo.stamp requirements-dev.txt
-	@echo "Installing the test tools into .venv ..."
+	@echo "Installing the test tools into .venv ..." >&2
 	@.venv/$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
 .venv-engine/engine.stamp: .venv-engine/venv.stamp local/requirements-engine.txt
-	@echo "Installing the embedded AWS into .venv-engine ..."
+	@echo "Installing the embedded AWS into .venv-engine ..." >&2
 	@.venv-engine/$(PIP_INSTALL) -r local/requirements-engine.txt
 	@touch $@
 
 .venv-audit/audit.stamp: .venv-audit/venv.stamp requirements-audit.txt
-	@echo "Installing checkov into .venv-audit ..."
+	@echo "Installing checkov into .venv-audit ..." >&2
 	@.venv-audit/$(PIP_INSTALL) -r requirements-audit.txt
 	@touch $@
 
 # Made again when the Python that they were made with is gone
-.venv/venv.stamp: $(shell [ -x .venv/bin/python ] || echo FORCE)
-.venv-engine/venv.stamp: $(shell [ -x .venv-engine/bin/python ] || echo FORCE)
-.venv-audit/venv.stamp: $(shell [ -x .venv-audit/bin/python ] || echo FORCE)
+.venv/venv.stamp: $(call python_for,.venv)
+.venv-engine/venv.stamp: $(call python_for,.venv-engine)
+.venv-audit/venv.stamp: $(call python_for,.venv-audit)
 .venv/venv.stamp .venv-engine/venv.stamp .venv-audit/venv.stamp:
-	@$(NEED_PYTHON)
 	@"$(PYTHON)" -m venv --clear $(@D) || \
 		{ echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
+
+new-enough-python:
+	@"$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed: install it, or name it as in: make PYTHON=/path/to/python3.12" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """The commands of `python -m local`. What they need beyond Python itself is imported where it is used."""
 
 import argparse
+import io
 import os
 import shlex
 import signal
@@ -8,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from local import PROJECT, LocalError
 from local.deployment import deploy
 from local.engine import Engine, calls_explained
+from local.layers import cache_layers
 from local.lock import exclusive
 from local.processes import INTERRUPTS
 
@@ -26,13 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _interrupt)
+    _let_the_reader_leave()
     try:
         return command(options)
     except LocalError as error:
         print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # as with `make up | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         print(error, file=sys.stderr)
@@ -65,6 +66,23 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number (0 to 65535)")
     return int(text)
+
+
+class _Output(io.FileIO):
+    """Standard output whose reader may leave, as that of `make up | head -1` does: what nobody reads is dropped."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - as FileIO has it
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(data)
+
+
+def _let_the_reader_leave() -> None:
+    if sys.stdout:  # None where it was closed from the start
+        writer = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(writer, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -144,6 +162,8 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
             print(f"The embedded AWS runs: {engine.endpoint_url}", flush=True)
             print("Deploying with `sam deploy` ...", flush=True)
             outputs = deploy(engine.client_environment(), config_env=config_env)
+            with calls_explained():
+                cache_layers(engine)
         yield engine, outputs
     except BaseException:
         if started:

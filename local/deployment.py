@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,31 +31,27 @@ def deploy(
 ) -> dict[str, str]:
     """`sam deploy` of the template as it lies, never of an older `sam build`; the outputs of the stack, by key.
 
-    `environment` is the whole environment of SAM CLI; what is not said here is taken from samconfig.toml. Raises
-    DeploymentError.
+    `environment` is the whole environment of SAM CLI. samconfig.toml is not read: what `sam deploy --guided` saved
+    there is meant for AWS. Raises DeploymentError.
     """
     if importlib.util.find_spec("samcli") is None:
         raise DeploymentError(f"SAM CLI is not installed for {sys.executable}: run `make setup`.")
-    stack = stack_name or configured_stack_name(config_env, directory)
-    template = _setting("template_file", config_env, directory) or "template.yaml"
+    stack = stack_name or configured_stack_name(config_env)
+    template = "template.yaml" if config_env == "default" else f"templates/{config_env}.yaml"
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     where = ["--stack-name", stack, *(["--region", region] if region else [])]
-    options = ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
+    options = ["--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--s3-prefix", stack]
+    options += ["--no-fail-on-empty-changeset", "--no-progressbar"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={json.dumps(value)}" for name, value in parameters.items())]
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:
+        config = Path(temporary, "samconfig.toml")
+        config.write_text("version = 0.1\n")
         # SAM CLI's files go with this folder even when it is killed; this one says that it need not look for an update.
         Path(temporary, "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
         result = _run(
             "samcli",
-            [
-                "deploy",
-                # SAM CLI would look for it beside the template
-                *("--config-file", str(directory.resolve() / "samconfig.toml")),
-                *("--config-env", config_env, "--template-file", template),
-                *where,
-                *options,
-            ],
+            ["deploy", "--config-file", str(config), "--template-file", template, *where, *options],
             {**environment, "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary, "SAM_CLI_TELEMETRY": "0"},
             directory,
         )
@@ -69,21 +64,9 @@ def deploy(
     return {output["OutputKey"]: output["OutputValue"] for output in json.loads(described.stdout) or []}
 
 
-def configured_stack_name(config_env: str = "default", directory: Path = PROJECT) -> str:
-    """Raises DeploymentError when samconfig.toml names none."""
-    name = _setting("stack_name", config_env, directory)
-    if not name:
-        raise DeploymentError(f"samconfig.toml has no stack_name for {config_env!r}.")
-    return name
-
-
-def _setting(name: str, config_env: str, directory: Path) -> str | None:
-    tables = tomllib.loads((directory / "samconfig.toml").read_text()).get(config_env, {})
-    for command in ("deploy", "global"):
-        value = tables.get(command, {}).get("parameters", {}).get(name)
-        if value is not None:
-            return str(value)
-    return None
+def configured_stack_name(config_env: str = "default") -> str:
+    """The stack of a section of samconfig.toml, as the documents' commands name it, whatever was saved there since."""
+    return "payment-callback" if config_env == "default" else config_env
 
 
 def _run(module: str, arguments: list[str], environment: Mapping[str, str], directory: Path) -> Completed:

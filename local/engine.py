@@ -96,6 +96,11 @@ class Engine:
             self._process.wait()
         self._process = self.pid = None
 
+    @property
+    def layer_cache(self) -> Path:
+        """Where `sam local invoke` looks for layers."""
+        return self._temporary / "layers"
+
     def client_variables(self) -> dict[str, str]:
         """Environment variables that point SAM CLI, AWS CLI and boto3 at this engine."""
         unproxied = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST]))
@@ -111,6 +116,7 @@ class Engine:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "0.3",  # seconds; SAM CLI's own is 5, for AWS
+            "SAM_LAYER_CACHE_BASEDIR": str(self.layer_cache),
             "NO_PROXY": unproxied,
             "no_proxy": unproxied,
             **({"AWS_CA_BUNDLE": str(self._certificate)} if self._tls else {}),

@@ -1,5 +1,6 @@
-"""Deploying: parameters are obeyed or refused, and a stack built first works like one that was not."""
+"""The local deployment: parameters are obeyed or refused, and nothing that was saved, built or cut off spoils it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,32 @@ import pytest
 
 from local.deployment import deploy
 from local.engine import Engine
-from tests.e2e.conftest import deployed, set_seconds
+from tests.e2e.conftest import PROJECT, deployed, set_seconds
 from tests.e2e.stack import Notifications
 
 Order = dict[str, object]
+
+# As `sam deploy --guided --profile work --tags team=payments` leaves the section
+GUIDED = r"""version = 0.1
+
+[default.global.parameters]
+stack_name = "payment-callback"
+region = "eu-central-1"
+
+[default.deploy.parameters]
+capabilities = "CAPABILITY_IAM"
+s3_bucket = "aws-sam-cli-managed-default-samclisourcebucket-abc"
+s3_prefix = "my-payments"
+fail_on_empty_changeset = false
+stack_name = "my-payments"
+region = "eu-central-1"
+profile = "work"
+confirm_changeset = true
+disable_rollback = true
+parameter_overrides = "PaymentSuccessRate=\"0.9\" LogRetentionDays=\"30\" AlarmTopicArn=\"\""
+image_repositories = ["Function=123456789012.dkr.ecr.eu-central-1.amazonaws.com/repository"]
+tags = "team=\"payments\""
+"""
 
 
 @pytest.mark.parametrize(("rate", "status"), [("1", "SUCCEEDED"), ("0", "FAILED")])
@@ -27,12 +50,37 @@ def test_a_share_of_successes_outside_0_to_1_is_refused(engine: Engine, rate: st
         deploy(engine.client_environment(), stack_name="refused", parameters={"PaymentSuccessRate": rate})
 
 
-def test_a_stack_that_was_built_first_works(engine: Engine, project_copy: Path, order: Order) -> None:
-    sam = Path(sys.executable).with_name("sam")
-    environment = {**engine.client_environment(), "PATH": f"{sam.parent}:/usr/bin:/bin", "HOME": str(project_copy)}
-    subprocess.run([sam, "build"], cwd=project_copy, env=environment, check=True, capture_output=True)
-    stack = deployed(engine, directory=project_copy, stack_name="built")
-    assert stack.ended(stack.start(order))["status"] in {"SUCCEEDED", "FAILED"}
+def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine, project_copy: Path) -> None:
+    (project_copy / "samconfig.toml").write_text(GUIDED)
+    build = project_copy / ".aws-sam/build"
+    build.mkdir(parents=True)
+    (build / "template.yaml").write_text("not a template")
+    deploy(engine.client_environment(), directory=project_copy)
+    [stack] = engine.client("cloudformation").describe_stacks(StackName="payment-callback")["Stacks"]
+    parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
+    assert (parameters["PaymentSuccessRate"], stack.get("Tags", [])) == ("0.5", [])
+
+
+def test_a_reader_who_leaves_ends_nothing(project_copy: Path) -> None:
+    shutil.copytree(PROJECT / "local", project_copy / "local")
+    shutil.copytree(PROJECT / "events", project_copy / "events")
+    for name in (".venv", ".venv-engine"):
+        (project_copy / name).symlink_to((PROJECT / name).resolve())
+
+    def first_line(command: str) -> str:
+        """Of `python -m local COMMAND | head -1`, which ends well and says nothing else."""
+        shell = ["bash", "-o", "pipefail", "-c", f'"$0" -m local {command} | head -1', sys.executable]
+        run = subprocess.run(shell, cwd=project_copy, capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+        return run.stdout
+
+    try:
+        assert first_line("up") == "Starting the embedded AWS ...\n"
+        assert "The embedded AWS runs" in first_line("demo")
+        assert "The embedded AWS runs" in first_line("status")
+        assert first_line("env").startswith("unset")
+    finally:
+        first_line("down")
 
 
 def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(

@@ -2,13 +2,17 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from local import PROJECT
+from local.deployment import configured_stack_name
 from local.engine import Engine, EngineError
 from local.lock import exclusive
 
@@ -80,3 +84,43 @@ def test_two_processes_never_hold_the_same_lock(tmp_path: Path) -> None:
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_locally_is_what_samconfig_names() -> None:
+    for config_env, tables in tomllib.loads((PROJECT / "samconfig.toml").read_text()).items():
+        if config_env != "version":
+            assert tables["global"]["parameters"]["stack_name"] == configured_stack_name(config_env)
+
+
+def test_no_two_environments_of_samconfig_share_a_folder() -> None:
+    """Where `sam deploy` finds no template named it takes that of .aws-sam/build, and without a build template.yaml."""
+    environments = tomllib.loads((PROJECT / "samconfig.toml").read_text())
+    del environments["version"]
+    prefixes = {name: tables["deploy"]["parameters"]["s3_prefix"] for name, tables in environments.items()}
+    assert prefixes == {name: configured_stack_name(name) for name in environments}
+    assert "template_file" not in environments.pop("default")["deploy"]["parameters"]
+    for name, tables in environments.items():
+        folder = f".aws-sam/{name}/build"
+        assert tables["global"]["parameters"]["template_file"] == f"templates/{name}.yaml"
+        assert tables["build"]["parameters"]["build_dir"] == folder
+        assert tables["deploy"]["parameters"]["template_file"] == f"{folder}/template.yaml"
+
+
+@pytest.mark.parametrize("command", ["demo", "down"])
+@pytest.mark.parametrize(("path", "python"), [(os.defpath, "PYTHON=/nowhere/python3"), ("/nowhere", "")])
+def test_a_missing_python_is_refused_once(tmp_path: Path, command: str, path: str, python: str) -> None:
+    make = shutil.which("make")
+    assert make
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    shutil.copytree(PROJECT / "local", tmp_path / "local")
+    refused = subprocess.run(
+        [make, command, *python.split()],
+        cwd=tmp_path,
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert (refused.stdout, refused.stderr.count("Python 3.11 or newer is needed")) == ("", 1)
+    assert len(refused.stderr.splitlines()) == 2  # the other is make's own
