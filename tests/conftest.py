@@ -1,4 +1,4 @@
-"""What tests share: an embedded AWS, its stacks, and no way to AWS unless STACK_NAME is set, whatever the AWS profile."""
+"""What tests share: an embedded AWS, its stacks, and no way to AWS, whatever the profile, unless STACK_NAME is set."""
 
 import json
 import os
@@ -13,9 +13,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from local import PROJECT
 from local.engine import Engine
 from tests.e2e.stack import STACKS, Notifications, Stack, Stacks
-from tests.progress import layer_of
-
-pytest_plugins = ["tests.progress"]
+from tests.progress import Progress, layer_of
 
 os.environ.update(POWERTOOLS_SERVICE_NAME="test", POWERTOOLS_METRICS_NAMESPACE="test")
 if "STACK_NAME" not in os.environ:
@@ -33,6 +31,14 @@ if "STACK_NAME" not in os.environ:
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and config.get_verbosity() < 0 and not hasattr(config, "workerinput"):  # -v shows every test instead
+        config.pluginmanager.register(Progress(terminal))
+
+
 # Modules whose tests are long and share nothing
 APART = ("test_deployment", "test_faults", "test_sam_cli")
 
@@ -47,8 +53,9 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         module = Path(nodeid.partition("::")[0])
         if module.stem in APART:
             return nodeid
-        stack = next((stack for stack in STACKS if stack in nodeid.replace("_", "-")), None)
-        return f"{layer_of(nodeid)} {stack or module}"
+        layer = layer_of(nodeid)
+        named = [stack for stack in STACKS if stack in nodeid.replace("_", "-")]
+        return f"{layer} {named[0]}" if named and layer in ("e2e", "security") else str(module)
 
 
 @pytest.hookimpl(optionalhook=True)

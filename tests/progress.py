@@ -19,13 +19,6 @@ LAYERS = {
 SILENCE = 10  # seconds at most between two lines where there is no terminal
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal and config.get_verbosity() < 0 and not hasattr(config, "workerinput"):  # -v shows every test instead
-        config.pluginmanager.register(Progress(terminal))
-
-
 @dataclass
 class Layer:
     tests: int

@@ -9,7 +9,7 @@ import pytest
 from local import PROJECT
 from tests.e2e.stack import deployed
 
-__all__ = ["deployed", "project_copy", "set_seconds"]
+__all__ = ["PROJECT", "deployed", "project_copy", "set_seconds"]
 
 
 @pytest.fixture

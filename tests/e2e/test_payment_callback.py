@@ -72,7 +72,7 @@ def test_a_payment_that_somebody_stops_is_told_as_aborted(
     # Given an execution that waits
     with stack.consumer_off("PaymentWorkerFunctionName"):
         execution_id = stack.start(order)
-        poll("request", lambda: stack.depth("PaymentQueueUrl") or None)
+        poll("wait", lambda: stack.states_entered(execution_id) or None)
         # When
         stack.stop(execution_id, error="Order.Withdrawn", cause="The customer called.")
         [notification] = notifications.of(execution_id)

@@ -17,7 +17,7 @@ from samcli.local.layers.layer_downloader import LayerDownloader  # type: ignore
 from local.engine import Engine
 from local.layers import cache_layers
 from tests.e2e.conftest import PROJECT
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stacks
 
 FLAGSHIP, MANUAL = "payment-callback", "manual-callback"
 TEMPLATES = {FLAGSHIP: "template.yaml", MANUAL: f"templates/{MANUAL}.yaml"}
@@ -165,14 +165,14 @@ def test_deleting_one_stack_leaves_the_code_of_another(sam: Sam) -> None:
 
 
 def test_local_invoke_finds_the_layers_of_a_running_engine(
-    stack: Stack, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    stacks: Stacks, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a shell that `make env` has pointed at the engine, which holds no layers
     for name, value in engine.client_variables().items():
         monkeypatch.setenv(name, value)
     cache_layers(engine)
     # When SAM CLI looks for those of a function
-    described = engine.client("lambda").get_function(FunctionName=stack.outputs["PaymentWorkerFunctionName"])
+    described = engine.client("lambda").get_function(FunctionName=stacks[FLAGSHIP].outputs["PaymentWorkerFunctionName"])
     [layer] = described["Configuration"]["Layers"]
     [found] = LayerDownloader(os.environ["SAM_LAYER_CACHE_BASEDIR"], ".", []).download_all(
         [LayerVersion(layer["Arn"], None)]

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 
 from tests.e2e.stack import Stack
-from tests.security.arns import stack_arns
+from tests.security.arns import Arn, stack_arns
 from tests.security.needs import Role
 
 Documents = list[dict[str, Any]]
@@ -96,14 +96,16 @@ class Privileges:
         arns = stack_arns(stack)
         self.needed = {"*" if name == "*" else str(arns[name]): set(actions) for name, actions in role.needs.items()}
         forbidden: defaultdict[str, dict[str, None]] = defaultdict(dict)  # an ordered set of actions by ARN
-        # What it has a right to comes before what it has none to
-        for arn in (*(arns[name] for name in role.needs if name != "*"), *arns.values()):
-            for each in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
-                forbidden[each].update(dict.fromkeys(known_actions(arn.service)))
-                if arn.service == "iam":
-                    forbidden[each]["sts:AssumeRole"] = None
-        for service in SERVICES:
-            forbidden["*"].update(dict.fromkeys(known_actions(service)))
+
+        def forbid(arns: Iterable[Arn]) -> None:
+            for arn in arns:
+                for each in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
+                    services = (arn.service, "sts") if arn.service == "iam" else (arn.service,)
+                    forbidden[each].update(dict.fromkeys(action for name in services for action in known_actions(name)))
+
+        forbid(arns[name] for name in role.needs if name != "*")  # first, for a fault is likely here
+        forbidden["*"].update(dict.fromkeys(action for name in SERVICES for action in known_actions(name)))
+        forbid(arns.values())
         everywhere = self.needed.get("*", set())
         self.forbidden = {
             arn: [action for action in actions if action not in everywhere | self.needed.get(arn, set())]
@@ -127,7 +129,9 @@ def inline_policies(stack: Stack, role_name: str) -> Documents:
 
 
 def mutants(documents: Documents) -> Iterator[tuple[str, Documents]]:
-    """The policies with one fault each, and what it is: a statement removed, widened, or short of an action."""
+    """The policies with one fault each, and what it is: a statement removed, widened, short of an action, or too many."""
+    pass_roles = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    yield "with one to pass roles", [*documents, {"Version": "2012-10-17", "Statement": [pass_roles]}]
     for number, document in enumerate(documents):
         for position, statement in enumerate(document["Statement"]):
             name = statement["Sid"]
@@ -148,7 +152,6 @@ def _faulty(statement: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any
         yield f"with {service}:*", [{**statement, "Action": [*actions, f"{service}:*"]}]
         one_more = next(action for action in known_actions(service) if action not in actions)
         yield f"with {one_more}", [{**statement, "Action": [*actions, one_more]}]
-    yield "beside one to pass roles", [statement, {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}]
     for action in actions if len(actions) > 1 else []:
         yield f"without {action}", [{**statement, "Action": [other for other in actions if other != action]}]
 
