@@ -28,7 +28,7 @@ STACKS = {
 }
 
 
-def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: float = 0.1) -> T:
+def poll(what: str, check: Callable[[], T | None], seconds: float = 60, every: float = 0.1) -> T:
     """The first thing other than None that `check` returns. Fails the test, naming what it awaited, when time is up."""
     deadline = time.monotonic() + seconds
     while True:
@@ -84,7 +84,7 @@ class Stack:
         found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine])]
         return {execution["executionArn"]: execution["status"] for page in found for execution in page}
 
-    def ended(self, execution_id: str, seconds: float = 20) -> dict[str, Any]:
+    def ended(self, execution_id: str, seconds: float = 60) -> dict[str, Any]:
         """The description of an execution that has ended, or will within the seconds given."""
 
         def check() -> dict[str, Any] | None:
@@ -115,7 +115,7 @@ class Stack:
     def send(self, queue: str, body: str) -> None:
         self.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
 
-    def receive(self, queue: str, seconds: float = 20) -> dict[str, Any]:
+    def receive(self, queue: str, seconds: float = 60) -> dict[str, Any]:
         """The next message of a queue, deleted from it."""
         url = self.outputs[queue]
 
@@ -132,16 +132,17 @@ class Stack:
         answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
         return Invocation(answer.get("FunctionError"), json.loads(answer["Payload"].read()))
 
-    def log(self, function: str) -> list[str]:
-        """What has been printed so far into the log that a function writes to, and maybe others."""
-        group = self.outputs.get("FunctionLogGroupName", f"/aws/lambda/{self.outputs[function]}")
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
-        return [event["message"] for page in pages for event in page["events"]]
+    def log(self, pattern: str = "") -> list[str]:
+        """What the functions have printed so far, or what of it has a text in it."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        group = self.outputs["FunctionLogGroupName"]
+        found = pages.paginate(logGroupName=group, filterPattern=f'"{pattern}"' if pattern else "")
+        return [event["message"] for page in found for event in page["events"]]
 
     def log_lines(self, function: str) -> list[dict[str, Any]]:
         """What a function has logged so far: the lines that Powertools wrote for it."""
         lines = []
-        for text in self.log(function):
+        for text in self.log(self.outputs[function]):
             with suppress(ValueError):
                 lines.append(json.loads(text))
         mine = self.outputs[function]
@@ -276,7 +277,7 @@ class Notifications:
         self._stop.set()
         self._thread.join()
 
-    def of(self, execution_id: str, seconds: float = 20) -> list[dict[str, Any]]:
+    def of(self, execution_id: str, seconds: float = 60) -> list[dict[str, Any]]:
         """The notifications of an execution: all there are, once there is one."""
         return poll(f"notification of {execution_id}", lambda: self._bodies.get(execution_id), seconds)
 

@@ -177,13 +177,13 @@ def test_work_that_is_received_too_often_fails_its_workflow_and_what_has_no_toke
     stack.send(QUEUE, "not JSON")
     with stack.quick_redelivery(QUEUE, seconds=0), stack.quick_redelivery("DeadLetterQueueUrl"):
         # When both are received and never deleted
-        poll("messages received too often", lambda: received(stack) == 0 or None, seconds=60)
+        poll("messages received too often", lambda: received(stack) == 0 or None)
         # Then
-        end = stack.ended(execution_id, seconds=60)
+        end = stack.ended(execution_id)
         assert (end["status"], end["error"]) == ("FAILED", "Callback.Undeliverable")
         assert end["cause"].startswith("Message ")
         assert stack.states_entered(execution_id) == ["RequestWork"]
-        assert stack.receive("QuarantineQueueUrl", seconds=60)["Body"] == "not JSON"
+        assert stack.receive("QuarantineQueueUrl")["Body"] == "not JSON"
     assert [stack.depth(queue) for queue in (QUEUE, "DeadLetterQueueUrl", "QuarantineQueueUrl")] == [0, 0, 0]
 
 

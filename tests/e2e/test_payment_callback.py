@@ -157,7 +157,7 @@ def test_200_executions_from_8_threads_all_end_with_one_notification_each(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     executions = stack.start_all(numbered(order, 200), threads=8)
-    ends = [stack.ended(execution_id, seconds=60)["status"] for execution_id in executions]
+    ends = [stack.ended(execution_id)["status"] for execution_id in executions]
     assert set(ends) == {"SUCCEEDED", "FAILED"}
     for execution_id in executions:
         notifications.of(execution_id)

@@ -129,7 +129,7 @@ def inline_policies(stack: Stack, role_name: str) -> Documents:
 
 
 def mutants(documents: Documents) -> Iterator[tuple[str, Documents]]:
-    """The policies with one fault each, and what it is: a statement removed, widened, short of an action, or too many."""
+    """The policies with one fault each, and what it is: a statement too many, removed, widened or cut down."""
     pass_roles = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
     yield "with one to pass roles", [*documents, {"Version": "2012-10-17", "Statement": [pass_roles]}]
     for number, document in enumerate(documents):
