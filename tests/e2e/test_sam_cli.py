@@ -131,20 +131,29 @@ def answer(workflow: str, *, built: bool) -> dict[str, Any]:
     ("built", "deployed", "shipped"),
     [
         (FLAGSHIP, FLAGSHIP, answer(FLAGSHIP, built=True)),
-        (MANUAL, MANUAL, answer(MANUAL, built=True)),
         (MANUAL, FLAGSHIP, answer(FLAGSHIP, built=False)),
-        (FLAGSHIP, MANUAL, None),
+        (FLAGSHIP, MANUAL, answer(MANUAL, built=False)),
+        (MANUAL, MANUAL, answer(MANUAL, built=False)),
     ],
 )
-def test_each_environment_ships_what_is_its_own(
-    sam: Sam, built: str, deployed: str, shipped: dict[str, Any] | None
-) -> None:
+def test_each_environment_ships_what_is_its_own(sam: Sam, built: str, deployed: str, shipped: dict[str, Any]) -> None:
     sam.add_a_package()
     sam("build", built).check_returncode()
     sam.edit()
-    deployment = sam("deploy", deployed)
-    assert sam.shipped() == ({deployed: shipped} if shipped else {})
-    assert ("Template file not found" in deployment.stderr) == (shipped is None)
+    sam("deploy", deployed).check_returncode()
+    assert sam.shipped() == {deployed: shipped}
+
+
+def test_a_sibling_ships_what_was_built_where_samconfig_says_so(sam: Sam) -> None:
+    config = sam.project / "samconfig.toml"
+    config.write_text(config.read_text().replace("# template_file", "template_file"))
+    sam.add_a_package()
+    refused = sam("deploy", MANUAL)
+    assert (refused.returncode != 0, "Template file not found" in refused.stderr) == (True, True)
+    sam("build", MANUAL).check_returncode()
+    sam.edit()
+    sam("deploy", MANUAL).check_returncode()
+    assert sam.shipped() == {MANUAL: answer(MANUAL, built=True)}
 
 
 @pytest.mark.parametrize("workflow", [FLAGSHIP, MANUAL])

@@ -100,10 +100,9 @@ def test_no_two_environments_of_samconfig_share_a_folder() -> None:
     assert prefixes == {name: configured_stack_name(name) for name in environments}
     assert "template_file" not in environments.pop("default")["deploy"]["parameters"]
     for name, tables in environments.items():
-        folder = f".aws-sam/{name}/build"
         assert tables["global"]["parameters"]["template_file"] == f"templates/{name}.yaml"
-        assert tables["build"]["parameters"]["build_dir"] == folder
-        assert tables["deploy"]["parameters"]["template_file"] == f"{folder}/template.yaml"
+        assert tables["build"]["parameters"]["build_dir"] == f".aws-sam/{name}"
+        assert "template_file" not in tables["deploy"]["parameters"]
 
 
 @pytest.mark.parametrize("command", ["demo", "down"])
