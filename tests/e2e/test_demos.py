@@ -58,3 +58,6 @@ def test_a_demo_fails_where_nothing_answers(
     assert "MISSING" in printed
     if name == "manual-callback":
         stack.client("sqs").purge_queue(QueueUrl=stack.outputs["ManualCallbackQueueUrl"])
+        for execution_id, status in stack.executions("ManualCallbackStateMachineArn").items():
+            if status == "RUNNING":
+                stack.stop(execution_id)
