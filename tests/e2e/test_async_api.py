@@ -20,9 +20,6 @@ RESPONSE = {"status": 200, "message": "The request was processed."}
 SUCCESS_PATH = ["CallAsyncApi", "CheckResponseStatus", "NotifySuccess"]
 ERROR_PATH = ["CallAsyncApi", "NotifyError", "ApiFailed"]
 
-WAIT_TIME = "waitTime must be a whole number of seconds from 0 to 99999999"
-STATUS = "status must be success or failure"
-
 
 @pytest.fixture(scope="module")
 def stack(stacks: Stacks) -> Stack:
@@ -94,19 +91,14 @@ def test_a_workflow_that_somebody_stops_is_told_as_aborted(stack: Stack) -> None
 
 def test_an_invalid_request_fails_at_once_and_names_the_field(stack: Stack) -> None:
     # Given
+    wait_time = "waitTime must be a whole number of seconds from 0 to 99999999"
+    status = "status must be success or failure"
     not_an_object = "The request must be a JSON object with waitTime and status."
     invalid: list[tuple[object, str]] = [
-        ({"waitTime": -1, "status": "success"}, f"{WAIT_TIME}."),
-        ({"waitTime": 100_000_000, "status": "success"}, f"{WAIT_TIME}."),
-        ({"waitTime": 1.5, "status": "success"}, f"{WAIT_TIME}."),
-        ({"waitTime": "3", "status": "success"}, f"{WAIT_TIME}."),
-        ({"waitTime": True, "status": "success"}, f"{WAIT_TIME}."),
-        ({"status": "failure"}, f"{WAIT_TIME}."),
-        ({"waitTime": 3, "status": "maybe"}, f"{STATUS}."),
-        ({"waitTime": 3, "status": None}, f"{STATUS}."),
-        ({"waitTime": 3}, f"{STATUS}."),
-        ({"waitTime": -1, "status": "maybe"}, f"{WAIT_TIME}; {STATUS}."),
-        ({}, f"{WAIT_TIME}; {STATUS}."),
+        ({"waitTime": 100_000_000, "status": "success"}, f"{wait_time}."),
+        ({"waitTime": 1.5, "status": "failure"}, f"{wait_time}."),
+        ({"waitTime": 3, "status": None}, f"{status}."),
+        ({}, f"{wait_time}; {status}."),
         ([], not_an_object),
         ("text", not_an_object),
         (None, not_an_object),

@@ -101,11 +101,7 @@ def test_a_heartbeat_ends_nothing(stack: Stack, work: Work) -> None:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        ({"output": 1, "error": "E"}, "send one of output, error and heartbeat, not several."),
         ({"error": 7, "cause": 8}, "error must be text, and not empty; cause must be text."),
-        ({"cause": "C"}, "cause needs an error beside it."),
-        ({"heartbeat": False}, "heartbeat must be true, or left out."),
-        ({"taskToken": "T"}, "beside token, send nothing but output, or error and cause, or heartbeat."),
         (
             {"output": "x" * 262_143},
             (
@@ -128,7 +124,7 @@ def test_a_malformed_event_is_a_function_error_that_says_what_to_send_and_ends_n
     assert work.call_back(stack) == delivered("success")
 
 
-@pytest.mark.parametrize("event", [{}, {"token": 5}, {"token": ""}, [], "text", None], ids=repr)
+@pytest.mark.parametrize("event", [{}, {"token": 5}, [], "text", None], ids=repr)
 def test_an_event_without_a_token_is_a_function_error(stack: Stack, event: object) -> None:
     invocation = stack.invoke(FUNCTION, event)
     assert invocation.error

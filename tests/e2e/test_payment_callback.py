@@ -92,35 +92,33 @@ def test_a_payment_that_somebody_stops_is_told_as_aborted(
     assert stack.states_entered(execution_id) == ["RequestPayment"]
 
 
-@pytest.mark.parametrize(
-    ("payload", "cause"),
-    [
-        ({"amount": 10, "cvv": "123"}, "orderId must be text of 1 to 256 characters."),
-        ({"orderId": "order-1"}, "amount must be a number above 0."),
-        ({"orderId": 7, "amount": -1}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
-        ({}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
-        ({"orderId": "order-1", "amount": float("inf")}, "amount must be a number above 0."),
-        ([], "The payment must be a JSON object with orderId and amount."),
-        ("text", "The payment must be a JSON object with orderId and amount."),
-        (None, "The payment must be a JSON object with orderId and amount."),
-    ],
-    ids=str,
-)
-def test_an_input_that_is_no_payment_fails_at_once_and_says_why(
-    stack: Stack, notifications: Notifications, payload: object, cause: str
-) -> None:
-    execution_id = stack.start(payload)
-    end = stack.ended(execution_id)
-    assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Payment.InvalidRequest", cause)
-    order_id = "order-1" if isinstance(payload, dict) and payload.get("orderId") == "order-1" else None
-    [notification] = notifications.of(execution_id)
-    assert notification == {
-        "outcome": "FAILED",
-        "Error": "Payment.InvalidRequest",
-        "Cause": cause,
-        "orderId": order_id,
-        "executionId": execution_id,
-    }
+def test_an_input_that_is_no_payment_fails_at_once_and_says_why(stack: Stack, notifications: Notifications) -> None:
+    # Given
+    order_id, amount = "orderId must be text of 1 to 256 characters", "amount must be a number above 0"
+    not_an_object = "The payment must be a JSON object with orderId and amount."
+    invalid: list[tuple[object, str]] = [
+        ({"amount": 10, "cvv": "123"}, f"{order_id}."),
+        ({"orderId": 7, "amount": -1}, f"{order_id}; {amount}."),
+        ({"orderId": "order-1"}, f"{amount}."),
+        ({"orderId": "order-1", "amount": float("inf")}, f"{amount}."),
+        ([], not_an_object),
+        ("text", not_an_object),
+        (None, not_an_object),
+    ]
+    # When
+    executions = stack.start_all([payload for payload, _ in invalid])
+    # Then
+    for execution_id, (payload, cause) in zip(executions, invalid, strict=True):
+        end = stack.ended(execution_id)
+        assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Payment.InvalidRequest", cause), payload
+        [notification] = notifications.of(execution_id)
+        assert notification == {
+            "outcome": "FAILED",
+            "Error": "Payment.InvalidRequest",
+            "Cause": cause,
+            "orderId": "order-1" if cause == f"{amount}." else None,
+            "executionId": execution_id,
+        }
 
 
 def test_a_message_delivered_twice_gets_the_same_answer_twice(
