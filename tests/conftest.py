@@ -47,6 +47,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Which tests run in the same one of pytest-xdist's processes, each of which has an embedded AWS of its own.
 
     Any may run anywhere. To save time, those that share a stack stay together, by its name in theirs, or else a module.
+    (pytest-xdist's own `--dist loadgroup` groups nothing with pytest 9.2: pytest-dev/pytest-xdist#1386.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
