@@ -35,7 +35,7 @@ DELIVER_LOGS = (
 
 @dataclass(frozen=True)
 class Role:
-    """`trusted` may assume the role: for this account only if it is a service that acts for any."""
+    """The service that is `trusted` assumes the role; `this_account_only`: for no other account's state machines."""
 
     trusted: str
     needs: Needs
@@ -47,7 +47,7 @@ def workflow(needs: Needs) -> Role:
 
 
 def function(needs: Needs) -> Role:
-    """The key is that of its environment variables, too."""
+    """What every function needs, the key of its environment variables among it, and needs of its own."""
     everyone = {"EncryptionKmsKey": DECRYPT, "FunctionLogGroup": WRITE_LOGS, "*": SEND_TRACES}
     return Role("lambda.amazonaws.com", {**everyone, **needs})
 
