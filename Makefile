@@ -18,7 +18,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check audit format clean FORCE
+.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check lint audit format clean FORCE
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -52,14 +52,18 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
-check: .venv/test.stamp audit ## format, lint and types of the code, the judges and the tests of the templates
+check: .venv/test.stamp audit ## format and types of the code, the rules and the judges of the templates
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
-	@.venv/bin/python -m mypy functions local tests
-	@.venv/bin/python -m pytest tests/template
+	@.venv/bin/python -m mypy functions local lint tests
+	@.venv/bin/python -m lint --house
+	@.venv/bin/python -m pytest tests/lint
+
+lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
+	@.venv/bin/python -m lint $(FILES)
 
 audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
-	@.venv/bin/python -m tests.template.judges
+	@.venv/bin/python -m lint.judges
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
@@ -67,7 +71,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions local tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find functions lint local tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt

@@ -1,4 +1,4 @@
-"""Asks every judge about every template, and prints what each says: `python -m tests.template.judges`.
+"""Asks every judge about every template, and prints what each says: `python -m lint.judges`.
 
 No judge reaches a network or needs an AWS account. Ends with 1 where one has a finding.
 """
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.template.project import ROOT, TEMPLATE_FILES, Json, Template, name_of
+from lint.documents import Fields, Json, read
 
+ROOT = Path(__file__).resolve().parents[1]
 AUDIT_PYTHON = ROOT / ".venv-audit" / "bin" / "python"  # checkov cannot share an environment with SAM CLI
-OWN_RULES = ROOT / "tests" / "template" / "cfn_lint_rules"
+OWN_RULES = ROOT / "lint" / "cfn_lint_rules"
+TEMPLATE_FILES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.y*ml"))]
 
 _PROGRAMS = Path(sys.executable).parent
 _TIMEOUT = 300  # seconds, for the slowest machine

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,7 +15,8 @@ from jsonata import Jsonata  # type: ignore[import-untyped]
 from jsonata.jexception import JException  # type: ignore[import-untyped]
 from jsonata.parser import Parser  # type: ignore[import-untyped]
 
-from tests.template.project import Fields, Json
+from lint.asl import State, StateMachine, dotted, own_texts, texts
+from lint.documents import Fields, Json, Problem, Steps
 
 _JSONATA_FUNCTIONS = """
     abs append assert average base64decode base64encode boolean ceil contains count decodeUrl decodeUrlComponent
@@ -24,9 +26,12 @@ _JSONATA_FUNCTIONS = """
     substringAfter substringBefore sum toMillis trim type uppercase zip
 """
 _STEP_FUNCTIONS_FUNCTIONS = "partition range hash random uuid parse"
+TASK_TOKEN = ("context", "Task", "Token")
 FUNCTIONS = frozenset(f"{_JSONATA_FUNCTIONS} {_STEP_FUNCTIONS_FUNCTIONS}".split())
 
 _WRAPPED = re.compile(r"\{%(.*)%\}", re.DOTALL)
+_JSONPATH_TOKEN = re.compile(r"\$\$(\s*$|\.Task|\[['\"]Task)")
+_SUBSTITUTION = re.compile(r"\$\{\w[^}'\"]*\}")
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`""", re.DOTALL)
 _NEWER_OPERATOR = re.compile(r"(?<!\()\?[?:]")
 
@@ -46,17 +51,29 @@ class Expression:
     `variables`: every `$name` that it uses and does not bind itself, `$states` left out.
     `states_members`: every path into `$states`, `("context", "Task", "Token")`, cut at the first step that is no name.
     `relative`: what it takes from the context item at the top level, where there is none: `$`, `$$`, a bare name.
+    `tested`: those of `states_members` that `$exists` asks for.
+    `is_only`: the path into `$states` that is all there is of it.
     """
 
     variables: frozenset[str]
     states_members: frozenset[tuple[str, ...]]
     relative: frozenset[str]
+    tested: frozenset[tuple[str, ...]]
+    is_only: tuple[str, ...] | None
+
+    @property
+    def has_token(self) -> bool:
+        """Whether it uses the task token, or something that holds it."""
+        return any(TASK_TOKEN[: len(members)] == members for members in self.states_members)
 
 
 def expression_in(text: str) -> str | None:
-    """The expression within `{% %}`; None for plain text. Delimiters count at the very ends only."""
+    """The expression within `{% %}`; None for plain text. Delimiters count at the very ends only.
+
+    What a template puts in the place of `${Name}` is unknown, and so is taken for a number.
+    """
     wrapped = _WRAPPED.fullmatch(text)
-    return wrapped[1].strip() if wrapped else None
+    return _SUBSTITUTION.sub("0", wrapped[1]).strip() if wrapped else None
 
 
 @cache
@@ -68,9 +85,18 @@ def parse(source: str) -> Expression:
         tree = Parser().parse(source)
     except JException as error:
         raise InvalidExpression(f"is not JSONata: {error}") from error
+    except (RecursionError, IndexError, TypeError, AttributeError, ValueError, KeyError):  # of the parser
+        raise InvalidExpression("is not JSONata that can be read") from None
     found = _Names()
     found.collect(tree, at_top=True)
-    return Expression(frozenset(found.used - found.bound), frozenset(found.states_members), frozenset(found.relative))
+    is_only = next(iter(found.states_members)) if re.fullmatch(r"\$states(\.\w+)+", source) else None
+    return Expression(
+        frozenset(found.used - found.bound),
+        frozenset(found.states_members),
+        frozenset(found.relative),
+        frozenset(found.tested),
+        is_only,
+    )
 
 
 @dataclass
@@ -81,6 +107,7 @@ class _Names:
     bound: set[str] = field(default_factory=set)
     states_members: set[tuple[str, ...]] = field(default_factory=set)
     relative: set[str] = field(default_factory=set)
+    tested: set[tuple[str, ...]] = field(default_factory=set)
 
     def collect(self, node: Any, at_top: bool) -> None:
         if isinstance(node, list | tuple):
@@ -96,6 +123,11 @@ class _Names:
             case "bind":
                 self.bound.add(node.lhs.value)
                 self.collect(node.rhs, at_top)
+            case "function" if getattr(node.procedure, "value", None) == "exists":
+                before, self.states_members = self.states_members, set()
+                self._children(node, at_top)
+                self.tested |= self.states_members
+                self.states_members |= before
             case "lambda":
                 self.bound.update(argument.value for argument in node.arguments)
                 self.collect(node.body, at_top)
@@ -137,6 +169,57 @@ class _Names:
                 self.bound.add(child)
             elif isinstance(child, list | tuple | Parser.Symbol):
                 self.collect(child, at_top and name not in {"predicate", "stages", "group"})
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """An expression and where in a state it is used."""
+
+    state: State
+    steps: Steps
+    source: str
+    expression: Expression
+
+    def says(self, message: str) -> Problem:
+        return self.state.says(f"{dotted(self.steps)} {message}", *self.steps)
+
+
+def expressions(machine: StateMachine) -> Iterator[Use]:
+    """Every expression that can be read; EC1018 reports the others."""
+    for state in machine.states:
+        for steps, text in own_texts(state) if state.is_jsonata else ():
+            source = expression_in(text)
+            if source is not None:
+                try:
+                    yield Use(state, steps, source, parse(source))
+                except InvalidExpression:
+                    continue
+
+
+def only_path(text: Json) -> tuple[str, ...] | None:
+    """The path into `$states` that an expression is, and nothing else."""
+    source = expression_in(text) if isinstance(text, str) else None
+    try:
+        return parse(source).is_only if source else None
+    except InvalidExpression:
+        return None
+
+
+def token_is_in(value: Json, is_jsonata: bool) -> bool | None:
+    """Whether the task token is anywhere in a value; None where that cannot be told."""
+    unknown = False
+    for steps, text in texts(value):
+        source = expression_in(text)
+        if not is_jsonata:
+            if str(steps[-1] if steps else "").endswith(".$") and _JSONPATH_TOKEN.search(text):
+                return True
+        elif source is not None:
+            try:
+                if parse(source).has_token:
+                    return True
+            except InvalidExpression:
+                unknown = True
+    return None if unknown else False
 
 
 def evaluate(value: Json, states: Fields) -> Json:
