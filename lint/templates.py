@@ -111,11 +111,11 @@ class Grant:
 
     @property
     def actions(self) -> list[str]:
-        return [action for action in _listed(self.statement.get("Action")) if isinstance(action, str)]
+        return [action for action in listed(self.statement.get("Action")) if isinstance(action, str)]
 
     @property
     def resources(self) -> list[Json]:
-        return _listed(self.statement.get("Resource"))
+        return listed(self.statement.get("Resource"))
 
     def of(self, actions: set[str]) -> set[str]:
         """Those of these actions that it allows, be it by a wildcard."""
@@ -253,7 +253,7 @@ class Template:
             name
             for name, resource in self.resources.items()
             for field in ("ManagedPolicyArns", "Policies")
-            if any(_BROAD_POLICIES.search(json.dumps(policy)) for policy in _listed(resource.get(field)))
+            if any(_BROAD_POLICIES.search(json.dumps(policy)) for policy in listed(resource.get(field)))
         }
 
 
@@ -272,7 +272,7 @@ def referenced(value: Json) -> str | None:
     return None
 
 
-def _listed(value: Json) -> list[Json]:
+def listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 

@@ -58,13 +58,13 @@ def functions_log_no_tokens(template: Template) -> Iterator[Problem]:
     waiting = any(any(machine.waits) for machine in template.state_machines)
     for name, function in template.functions.items():
         found = modules(function)
-        if waiting or any(_calls_back(module) for module in found):
+        if waiting or any(calls_back(module) for module in found):
             for module in found:
                 for node, what in _leaks(module.tree, _event_name(function)):
                     yield Problem(module.path, module.line_of(node), f"{name}: {what}, and with it task tokens")
 
 
-def _calls_back(module: Module) -> bool:
+def calls_back(module: Module) -> bool:
     names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(module.tree))
     return any(isinstance(name, str) and _CALLS_BACK.fullmatch(name) for name in names)
 
