@@ -55,7 +55,10 @@ class Resource:
         """A property; None where there is none."""
         value: Json = self.properties
         for step in steps:
-            value = fields(value).get(str(step))
+            if isinstance(step, int):
+                value = items(value)[step] if step < len(items(value)) else None
+            else:
+                value = fields(value).get(step)
         return value
 
     def number(self, name: str, default: int) -> int | None:

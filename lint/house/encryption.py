@@ -10,17 +10,24 @@ Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-
 
 from collections.abc import Iterator
 
-from lint.documents import Fields, Json, Problem, fields, items
+from lint.documents import Fields, Json, Problem, Steps, fields, items
 from lint.rules import template_rule
 from lint.templates import FUNCTIONS, Grant, Resource, Template, listed, referenced
 
 # Where a resource names its key
-_KEY_FIELDS: dict[str, tuple[str, ...]] = {
+_KEY_FIELDS: dict[str, Steps] = {
     "AWS::SQS::Queue": ("KmsMasterKeyId",),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::Logs::LogGroup": ("KmsKeyId",),
     **dict.fromkeys(FUNCTIONS, ("KmsKeyArn",)),
     "AWS::DynamoDB::Table": ("SSESpecification", "KMSMasterKeyId"),
+    "AWS::S3::Bucket": (
+        "BucketEncryption",
+        "ServerSideEncryptionConfiguration",
+        0,
+        "ServerSideEncryptionByDefault",
+        "KMSMasterKeyID",
+    ),
 }
 # Policies of resources: what they are attached to, by which field, and the action that is refused without TLS
 _POLICIES = {
@@ -47,7 +54,7 @@ def data_at_rest_is_encrypted_with_the_key(template: Template) -> Iterator[Probl
     for resource in template.resources.values():
         steps = _KEY_FIELDS.get(resource.type)
         if steps and referenced(resource.get(*steps)) not in keys:
-            yield resource.says(f"{'.'.join(steps)} is no key of this template", *steps)
+            yield resource.says(f"{'.'.join(map(str, steps))} is no key of this template", *steps)
     for key in keys.values():
         if key.get("EnableKeyRotation") is not True:
             yield key.says("EnableKeyRotation is not true", "EnableKeyRotation")
