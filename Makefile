@@ -11,6 +11,7 @@ NEED_PYTHON = "$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
 LOCAL := .venv/bin/python -m local
 # Commands that start nothing make do without the environment
 LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m local
+OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Only from the command line: some environments have a PORT of their own
@@ -56,11 +57,11 @@ check: .venv/test.stamp audit ## format and types of the code, the rules and the
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy functions local lint tests
-	@.venv/bin/python -m lint --house
+	@.venv/bin/python -m lint --house $(OWN_FILES)
 	@.venv/bin/python -m pytest tests/lint
 
 lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
-	@.venv/bin/python -m lint $(FILES)
+	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))
 
 audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
 	@.venv/bin/python -m lint.judges

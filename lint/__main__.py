@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lint.catalogue import ALL_RULES, GENERAL_RULES
 from lint.linter import Finding, Report, lint
 from lint.rules import Rule
 
-HOME = "https://github.com/aws/serverless"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "lint.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +77,12 @@ def as_sarif(findings: list[Finding], rules: list[Rule]) -> str:
     driver = {
         "name": "callback-workflows-lint",
         "rules": [
-            {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.link}, "helpUri": rule.link}
+            {
+                "id": rule.id,
+                "shortDescription": {"text": rule.title},
+                "help": {"text": rule.link},
+                "helpUri": f"{DOCUMENT.as_uri()}#{rule.id.lower()}",
+            }
             for rule in rules
         ],
     }
@@ -88,7 +94,7 @@ def as_sarif(findings: list[Finding], rules: list[Rule]) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": one.problem.path.as_posix()},
+                        "artifactLocation": {"uri": quote(one.problem.path.as_posix())},
                         "region": {"startLine": one.problem.line},
                     }
                 }

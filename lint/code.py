@@ -64,7 +64,7 @@ def _with_imported(file: Path, folder: Path) -> list[Module]:
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Every module that is imported, or that a name that is imported may be: `a.b` and `a.b.c` of `from a.b import c`."""
+    """Every module that is imported, and what a name may be that is: `a.b` and `a.b.c` of `from a.b import c`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 from jsonata import Jsonata  # type: ignore[import-untyped]
 from jsonata.jexception import JException  # type: ignore[import-untyped]
@@ -109,12 +108,14 @@ class _Names:
     relative: set[str] = field(default_factory=set)
     tested: set[tuple[str, ...]] = field(default_factory=set)
 
-    def collect(self, node: Any, at_top: bool) -> None:
+    def collect(self, node: Json, at_top: bool) -> None:
         if isinstance(node, list | tuple):
             for child in node:
                 self.collect(child, at_top)
-        if not isinstance(node, Parser.Symbol):
-            return
+        if isinstance(node, Parser.Symbol):
+            self._collect(node, at_top)
+
+    def _collect(self, node: Json, at_top: bool) -> None:
         match node.type:
             case "variable":
                 self._variable(node, at_top)
@@ -138,7 +139,7 @@ class _Names:
             case kind:
                 self._children(node, at_top and kind not in {"sort", "transform"})
 
-    def _variable(self, node: Any, at_top: bool, states_path: tuple[str, ...] = ()) -> None:
+    def _variable(self, node: Json, at_top: bool, states_path: tuple[str, ...] = ()) -> None:
         match node.value:
             case "states":
                 self.states_members.add(states_path)
@@ -149,7 +150,7 @@ class _Names:
                 self.used.add(name)
         self._children(node, at_top)
 
-    def _path(self, node: Any, at_top: bool) -> None:
+    def _path(self, node: Json, at_top: bool) -> None:
         first, *rest = node.steps
         if first.type == "variable":
             names = []
@@ -163,7 +164,7 @@ class _Names:
         self.collect(rest, at_top=False)
         self.collect(getattr(node, "group", None), at_top=False)
 
-    def _children(self, node: Any, at_top: bool) -> None:
+    def _children(self, node: Json, at_top: bool) -> None:
         for name, child in vars(node).items():
             if name in {"focus", "index"} and isinstance(child, str):
                 self.bound.add(child)

@@ -6,6 +6,7 @@ Any other API call is `aws-sdk:service:action`. What an API takes is read from t
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cache
 
 import botocore.session
@@ -138,14 +139,15 @@ def _shape_problems(value: Json, shape: Shape | None, where: str) -> Iterator[tu
 
 
 def _structure_problems(value: Fields, shape: StructureShape, where: str) -> Iterator[tuple[str, str]]:
-    """Names are compared without their capitals, in which the SDKs differ: DBInstanceIdentifier, DbInstanceIdentifier."""
+    """Capitals do not count, because the SDKs differ in them: DBInstanceIdentifier, DbInstanceIdentifier."""
     members = {name.lower(): (name, member) for name, member in shape.members.items()}
     given = {str(name).removesuffix(".$").lower() for name in value}
     for name, child in value.items():
         plain = str(name).removesuffix(".$").lower()
         if plain not in members:
-            there_is = ", ".join(sorted(_capitalized(member) for member in shape.members))
-            yield f"{where}{name}", f"does not exist; there is {there_is}"
+            close = get_close_matches(plain, members, n=1)
+            instead = f"; there is {_capitalized(members[close[0]][0])}" if close else ""
+            yield f"{where}{name}", f"does not exist{instead}"
         elif plain == str(name).lower():  # else a path, which may give anything
             yield from _shape_problems(child, members[plain][1], f"{where}{name}")
     for name in shape.required_members:

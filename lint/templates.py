@@ -402,7 +402,8 @@ def _text(value: Json, steps: Steps) -> tuple[str | None, Fields, Steps]:
         case {"Fn::Sub": [str(text), *given]}:
             return text, _in_sub(text) | fields(given[0] if given else {}), (*steps, "Fn::Sub", 0)
         case {"Fn::Join": [str(separator), list(parts)]}:
-            texts, found = [], {}
+            texts: list[str] = []
+            found: Fields = {}
             for part in parts:
                 text, more = _as_texts(part)
                 if not isinstance(text, str):

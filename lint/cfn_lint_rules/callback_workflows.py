@@ -7,7 +7,6 @@ makes of it, so that a template that comes on standard input is not judged.
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch  # type: ignore[import-untyped]
 
@@ -15,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # cfn-lint loads this file from wherever it is started
 
 from lint.catalogue import GENERAL_RULES  # noqa: E402
-from lint.documents import Problem, Unreadable, read  # noqa: E402
+from lint.documents import Json, Problem, Unreadable, read  # noqa: E402
 from lint.linter import template_of  # noqa: E402
 from lint.rules import Rule  # noqa: E402
 from lint.templates import Template  # noqa: E402
 
 
 def cfn_lint_rule(rule: Rule) -> type:
-    def match(_self: Any, cfn: Any) -> list[Any]:
+    def match(_self: object, cfn: Json) -> list[RuleMatch]:
         template = _read(Path(cfn.filename or ""))
         return [_match(problem, template) for problem in rule.problems(template)] if template else []
 

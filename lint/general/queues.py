@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lint.documents import Problem, items, number
+from lint.documents import Problem, number
 from lint.rules import template_rule
 from lint.templates import DEFAULT_BATCH_SIZE, Resource, Template
 

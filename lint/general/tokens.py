@@ -54,7 +54,7 @@ def logs_of_waits_hold_no_data(template: Template) -> Iterator[Problem]:
 
 @template_rule("EC2017")
 def functions_log_no_tokens(template: Template) -> Iterator[Problem]:
-    """Of functions in Python that call back, or that are in a template with a wait: any of their events may hold one."""
+    """Of functions in Python that call back, or whose template has a wait: any of their events may hold one."""
     waiting = any(any(machine.waits) for machine in template.state_machines)
     for name, function in template.functions.items():
         found = modules(function)

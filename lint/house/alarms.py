@@ -55,7 +55,9 @@ def dead_letter_queues_have_an_end(template: Template) -> Iterator[Problem]:
             yield queue.says("RedrivePolicy names no queue of this template that waits for a person", "RedrivePolicy")
         receives = [number(each.get("RedrivePolicy", "maxReceiveCount")) or 0 for each in (queue, *before)]
         if receives[0] < max(receives[1:]) + _OWN_RECEIVES:
-            what = f"maxReceiveCount {receives[0]} is under the {max(receives[1:])} of the queue before and {_OWN_RECEIVES}"
+            what = (
+                f"maxReceiveCount {receives[0]} is under {max(receives[1:])}, of the queue before, and {_OWN_RECEIVES}"
+            )
             yield queue.says(what, "RedrivePolicy", "maxReceiveCount")
 
 

@@ -1,4 +1,4 @@
-"""Encryption: at rest with the template's own key, on every way with TLS, and the key for whoever needs it and no other.
+"""Encryption: at rest with the template's own key, on every way with TLS, and the key for whoever needs it.
 
 The embedded AWS enforces none of it, so that nothing else would find a grant that is missing.
 

@@ -94,7 +94,7 @@ def environment_is_text(template: Template) -> Iterator[Problem]:
 
 @template_rule("EC2014")
 def functions_log_to_a_group_of_the_template(template: Template) -> Iterator[Problem]:
-    """One that is there before the function, and ends: its first lines and metrics are not lost, nor any kept for ever."""
+    """One that is there before the function, so that its first lines and metrics are not lost."""
     groups = template.of_type("AWS::Logs::LogGroup")
     for function in template.functions.values():
         group = referenced(function.get("LoggingConfig", "LogGroup"))

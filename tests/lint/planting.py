@@ -1,77 +1,90 @@
-"""Plants faults: changes to a definition or template that a rule has to find."""
+"""Plants faults into the sound template beside this file, in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import copy
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
 
-from tests.template.project import ROOT, Fields, Json, Template
+from lint.catalogue import ALL_RULES
+from lint.documents import Document, Fields, Json, Step, read
+from lint.templates import Template
+
+SOUND = Path(__file__).parent / "sound" / "template.yaml"
+DEFINITION = ("Resources", "Machine", "Properties", "Definition")
 
 Change: TypeAlias = Callable[[Fields], None]
-Step: TypeAlias = str | int
-
-Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True)
-class Fault(Generic[Subject]):
+class Fault:
     """A change, the rule that has to find it, and a part of what it has to say."""
 
-    rule: Callable[[Subject], Iterator[str]]
+    rule_id: str
     change: Change
     finding: str
 
     def __str__(self) -> str:
-        return f"{self.rule.__name__}-{self.finding}"
+        return f"{self.rule_id}-{self.finding}"
 
 
-def findings_in_payment_callback(fault: Fault[Template]) -> str:
-    """What the rule of a fault says once it is planted into template.yaml."""
-    template = Template.read(ROOT / "template.yaml")
-    fault.change(template.body)
-    return "\n".join(fault.rule(template))
+@cache
+def _sound() -> Document:
+    return read(SOUND)
 
 
-def missed(faults: Iterable[Fault[Subject]], rules: Mapping[str, Callable[[Subject], Iterator[str]]]) -> set[str]:
-    """The ids of the rules that no fault is planted for."""
-    planted = {fault.rule for fault in faults}
-    return {rule_id for rule_id, rule in rules.items() if rule not in planted}
+def planted(change: Change) -> Template:
+    """The sound template, its state machine inside it, with a fault."""
+    body = json.loads(json.dumps(_sound().value))  # an alias becomes a copy of its own
+    machine = body["Resources"]["Machine"]["Properties"]
+    machine["Definition"] = read(SOUND.parent / machine.pop("DefinitionUri")).value
+    change(body)
+    return Template(Document(SOUND, body, _sound().nodes))
 
 
-def of(logical_id: str, *path: Step) -> tuple[Step, ...]:
-    """The path to a property of a resource."""
-    return ("Resources", logical_id, "Properties", *path)
+def found(rule_id: str, template: Template) -> list[str]:
+    return [problem.message for problem in ALL_RULES[rule_id].problems(template)]
 
 
-def put(*path: Step, value: Json) -> Change:
-    def change(fields: Fields) -> None:
-        _holder(fields, path)[path[-1]] = value
+def all_found(template: Template, house: bool = True) -> list[str]:
+    rules = (rule_id for rule_id, rule in ALL_RULES.items() if house or not rule.is_house_rule)
+    return [f"{rule_id} {message}" for rule_id in rules for message in found(rule_id, template)]
+
+
+def of(logical_id: str, *steps: Step) -> tuple[Step, ...]:
+    """The way to a property of a resource."""
+    return ("Resources", logical_id, "Properties", *steps)
+
+
+def state(name: str, *steps: Step) -> tuple[Step, ...]:
+    return (*DEFINITION, "States", name, *steps)
+
+
+def put(*steps: Step, value: Json) -> Change:
+    def change(body: Fields) -> None:
+        _holder(body, steps)[steps[-1]] = copy.deepcopy(value)
 
     return change
 
 
-def drop(*path: Step) -> Change:
-    def change(fields: Fields) -> None:
-        del _holder(fields, path)[path[-1]]
-
-    return change
-
-
-def rename(old: str, new: str) -> Change:
-    def change(fields: Fields) -> None:
-        fields[new] = fields.pop(old)
+def drop(*steps: Step) -> Change:
+    def change(body: Fields) -> None:
+        del _holder(body, steps)[steps[-1]]
 
     return change
 
 
 def both(*changes: Change) -> Change:
-    def change(fields: Fields) -> None:
+    def change(body: Fields) -> None:
         for single in changes:
-            single(fields)
+            single(body)
 
     return change
 
 
-def _holder(value: Json, path: tuple[Step, ...]) -> Json:
-    for step in path[:-1]:
+def _holder(value: Json, steps: tuple[Step, ...]) -> Json:
+    for step in steps[:-1]:
         value = value[step]
     return value

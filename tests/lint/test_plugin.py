@@ -1,4 +1,4 @@
-"""Every rule has an id of its own, by which cfn-lint shows it where it belongs."""
+"""The rules are rules of cfn-lint, too, for whoever runs it."""
 
 import subprocess
 import sys
@@ -6,64 +6,45 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import catalogue
-from tests.template.catalogue import STATE_MACHINE_RULES, TEMPLATE_RULES
-from tests.template.judges import OWN_RULES
-from tests.template.project import ROOT
+from lint.catalogue import GENERAL_RULES
+from lint.judges import ROOT
+from tests.lint.planting import SOUND
+from tests.lint.test_naive_template import NAIVE
 
-MODULES = [module for name, module in vars(catalogue).items() if name.endswith("_rules")]
 CFN_LINT = Path(sys.executable).parent / "cfn-lint"
 
 
-def cfn_lint(folder: Path, *arguments: str | Path) -> str:
+def cfn_lint(folder: Path, *arguments: str | Path) -> list[str]:
     """As an editor runs it: from any folder."""
-    command = [CFN_LINT, f"--append-rules={OWN_RULES}", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False).stdout
+    command = [CFN_LINT, f"--append-rules={ROOT / 'lint' / 'cfn_lint_rules'}", *arguments]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return run.stdout.splitlines()
 
 
-def test_no_two_rules_have_one_id() -> None:
-    assert sum(len(module.RULES) for module in MODULES) == len(STATE_MACHINE_RULES | TEMPLATE_RULES)
+def test_cfn_lint_knows_every_general_rule(tmp_path: Path) -> None:
+    listed = "\n".join(cfn_lint(tmp_path, "--list-rules"))
+    assert [rule_id for rule_id in GENERAL_RULES if f"{rule_id}:" not in listed and rule_id not in listed] == []
 
 
-def test_cfn_lint_knows_every_rule(tmp_path: Path) -> None:
-    listed = cfn_lint(tmp_path, "--list-rules")
-
-    assert [rule_id for rule_id in STATE_MACHINE_RULES | TEMPLATE_RULES if rule_id not in listed] == []
-
-
-@pytest.fixture
-def copy_of_payment_callback(tmp_path: Path) -> Path:
-    """Beside links to what it names, which is where its rules look."""
-    for name in ("functions", "statemachine"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    template = tmp_path / "template.yaml"
-    template.write_bytes((ROOT / "template.yaml").read_bytes())
-    return template
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What it says of the naive template, and of one whose definition is a file of its own."""
+    folder = tmp_path_factory.mktemp("templates")
+    definition = (SOUND.parent / "request_work.asl.json").read_text(encoding="utf-8")
+    (folder / "request_work.asl.json").write_text(definition.replace('"TimeoutSeconds": 3600,', ""), encoding="utf-8")
+    (folder / "template.yaml").write_text(SOUND.read_text(encoding="utf-8"), encoding="utf-8")
+    return cfn_lint(folder, "--format=parseable", "--", folder / "template.yaml", NAIVE)
 
 
-def test_cfn_lint_finds_nothing_in_the_payment_callback(copy_of_payment_callback: Path) -> None:
-    assert cfn_lint(copy_of_payment_callback.parent, "--", copy_of_payment_callback) == ""
+def test_cfn_lint_shows_a_finding_at_its_line(shown: list[str]) -> None:
+    line = NAIVE.read_text(encoding="utf-8").splitlines().index("        maxReceiveCount: 1 # EC2018") + 1
+    assert any(
+        f"naive.yaml:{line}:" in text and "EC2018:OrderQueue: maxReceiveCount 1 is under" in text for text in shown
+    )
 
 
-def test_cfn_lint_shows_a_finding_at_its_resource(copy_of_payment_callback: Path) -> None:
-    text = copy_of_payment_callback.read_text(encoding="utf-8")
-    copy_of_payment_callback.write_text(text.replace("maxReceiveCount: 3", "maxReceiveCount: 1"), encoding="utf-8")
-    line = text.splitlines().index("  PaymentQueue:") + 1
-
-    shown = cfn_lint(copy_of_payment_callback.parent, "--format=parseable", "--", copy_of_payment_callback)
-
-    assert f"template.yaml:{line}:" in shown
-    assert "EC2007:PaymentQueue: maxReceiveCount 1 is under 3" in shown
-
-
-def test_cfn_lint_shows_a_finding_in_a_state_machine(copy_of_payment_callback: Path) -> None:
-    machines = copy_of_payment_callback.parent / "statemachine"
-    machines.unlink()
-    machines.mkdir()
-    text = (ROOT / "statemachine" / "payment_callback.asl.json").read_text(encoding="utf-8")
-    definition = text.replace('"TimeoutSeconds": 3600', '"TimeoutSeconds": 0')
-    (machines / "payment_callback.asl.json").write_text(definition, encoding="utf-8")
-
-    shown = cfn_lint(copy_of_payment_callback.parent, "--", copy_of_payment_callback)
-
-    assert "EC1007 WaitForCallbackStateMachine: payment_callback.asl.json: RequestPayment: TimeoutSeconds is 0" in shown
+def test_cfn_lint_shows_a_finding_of_a_definition_at_the_resource_that_names_it(shown: list[str]) -> None:
+    machine = SOUND.read_text(encoding="utf-8").splitlines().index("  Machine:") + 1
+    [finding] = [text for text in shown if "EC" in text and "naive.yaml" not in text]
+    assert f"template.yaml:{machine}:" in finding
+    assert "EC1007:request_work.asl.json:5: RequestWork: TimeoutSeconds is missing" in finding
