@@ -74,8 +74,8 @@ class State:
         return self.machine.says(f"{self.name}: {message}", *self.steps, *steps)
 
     @property
-    def kind(self) -> Json:
-        return self.fields.get("Type")
+    def kind(self) -> str:
+        return str(self.fields.get("Type"))
 
     @property
     def resource(self) -> str:

@@ -82,6 +82,11 @@ def items(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
+def texts_in(value: Json) -> list[str]:
+    """The texts of a list."""
+    return [item for item in items(value) if isinstance(item, str)]
+
+
 def number(value: Json) -> int | None:
     """A whole number, be it in quotes; None where it is not known before the deployment, or is none."""
     if isinstance(value, str) and re.fullmatch(r"\d{1,15}", value):

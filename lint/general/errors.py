@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lint.asl import Scope, State, StateMachine, dotted
-from lint.documents import Fields, Json, Problem, items
+from lint.documents import Fields, Json, Problem, texts_in
 from lint.expressions import expressions, only_path
 from lint.rules import state_machine_rule
 
@@ -40,9 +40,9 @@ def error_names_exist(machine: StateMachine) -> Iterator[Problem]:
                 errors = handler.get("ErrorEquals")
                 if errors == []:
                     yield state.says(f"{field} names no error", *steps)
-                for error in items(errors):
-                    known = error in ERRORS_OF_STEP_FUNCTIONS or str(error).startswith("States.Http.StatusCode.")
-                    if str(error).startswith("States.") and not known:
+                for error in texts_in(errors):
+                    known = error in ERRORS_OF_STEP_FUNCTIONS or error.startswith("States.Http.StatusCode.")
+                    if error.startswith("States.") and not known:
                         yield state.says(f"{field} names {error}, which does not exist", *steps)
 
 
@@ -52,7 +52,7 @@ def all_errors_come_last_and_alone(machine: StateMachine) -> Iterator[Problem]:
         for field in ("Retry", "Catch"):
             handlers = list(state.handlers(field))
             for number, (position, handler) in enumerate(handlers, start=1):
-                errors = items(handler.get("ErrorEquals"))
+                errors = texts_in(handler.get("ErrorEquals"))
                 if "States.ALL" in errors and (len(errors) > 1 or number < len(handlers)):
                     yield state.says(f"{field}: States.ALL is not alone in the last entry", field, position)
 
@@ -73,10 +73,8 @@ def errors_are_tested_for_truth(machine: StateMachine) -> Iterator[Problem]:
 
 
 def _reached_by_catch(scope: Scope) -> set[str]:
-    targets = {
-        catcher.get("Next") for state in scope.states.values() for _, catcher in state.handlers("Catch") if catcher
-    }
-    return {name for target in targets if isinstance(target, str) for name in scope.reachable(target)}
+    catchers = [catcher for state in scope.states.values() for _, catcher in state.handlers("Catch")]
+    return {name for catcher in catchers for name in scope.reachable(catcher.get("Next"))}
 
 
 @state_machine_rule("EC1024")
@@ -109,7 +107,7 @@ def _passes_null(state: State, steps: tuple[str | int, ...], path: tuple[str, ..
         passed = _passed(holder.get("Output", "{% $states.errorOutput %}"), path[1:])
         if not state.waits or passed is None or passed[0] != "errorOutput":
             return False
-        caught = set(map(str, items(holder.get("ErrorEquals"))))
+        caught = set(texts_in(holder.get("ErrorEquals")))
         return bool(caught & _OF_NO_NAME if passed[-1] == "Error" else caught - _TIMEOUTS)
     output = holder.get("Output", state.fields.get("Output"))
     if output is None and state.kind in {"Task", "Parallel", "Map"}:

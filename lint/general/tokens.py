@@ -46,8 +46,8 @@ def logs_of_waits_hold_no_data(template: Template) -> Iterator[Problem]:
         resource = template.resources[name]
         field = "Logging" if resource.type == STATE_MACHINES[0] else "LoggingConfiguration"
         logging = fields(resource.get(field))
-        included = logging.get("IncludeExecutionData") in {True, "true", "True"}
-        if included and logging.get("Level") in {"ALL", "ERROR", "FATAL"} and any(machine.waits):
+        included = logging.get("IncludeExecutionData") in (True, "true", "True")
+        if included and logging.get("Level") in ("ALL", "ERROR", "FATAL") and any(machine.waits):
             what = f"{field}.IncludeExecutionData is true: task tokens are written to the log"
             yield resource.says(what, field, "IncludeExecutionData")
 

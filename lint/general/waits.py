@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lint.asl import StateMachine
-from lint.documents import Problem, items, number
+from lint.documents import Problem, number, texts_in
 from lint.expressions import token_is_in
 from lint.rules import state_machine_rule
 
@@ -40,7 +40,7 @@ def answers_are_final(machine: StateMachine) -> Iterator[Problem]:
     """What a callback says, and that none came, is no error of the service that was called."""
     for state in machine.waits:
         for position, retrier in state.handlers("Retry"):
-            for error in items(retrier.get("ErrorEquals")):
+            for error in texts_in(retrier.get("ErrorEquals")):
                 if error in _ANSWERS and retrier.get("MaxAttempts") != 0:
                     what = f"Retry of {error} asks again, with another token, after an answer or a timeout"
                     yield state.says(what, "Retry", position, "ErrorEquals")

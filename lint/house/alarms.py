@@ -66,7 +66,8 @@ def stopped_executions_are_told_of(template: Template) -> Iterator[Problem]:
     """A state machine cannot tell of its own being stopped: a rule of EventBridge does."""
     for name, machine in template.machine_of.items():
         arns = (fields(state.arguments).get("TopicArn") for state in machine.tasks if ":sns:publish" in state.resource)
-        for topic in sorted({topic for arn in arns if (topic := referenced(machine.substituted(arn)))}):
+        topics = {referenced(machine.substituted(arn)) for arn in arns}
+        for topic in sorted(template.of_type("AWS::SNS::Topic").keys() & topics):
             rules = [
                 rule
                 for rule in template.of_type("AWS::Events::Rule").values()

@@ -10,7 +10,7 @@ Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-
 
 from collections.abc import Iterator
 
-from lint.documents import Fields, Json, Problem, Steps, fields, items
+from lint.documents import Fields, Json, Problem, Steps, fields, items, texts_in
 from lint.rules import template_rule
 from lint.templates import FUNCTIONS, Grant, Resource, Template, listed, referenced
 
@@ -128,7 +128,7 @@ def _key_policy_problems(key: Resource, encrypted: dict[str, str]) -> Iterator[P
                 continue  # lets the roles' own policies decide
             case {"Effect": "Allow", "Principal": {"Service": service}, "Action": actions}:
                 name = str(fields(service).get("Fn::Sub", service))
-                allowed.setdefault(name, set()).update(listed(actions))
+                allowed.setdefault(name, set()).update(texts_in(listed(actions)))
                 if _CONDITIONS.get(name, "") not in str(statement.get("Condition")):
                     what = f"KeyPolicy lets {name} use the key for whomever, without a Condition on {_CONDITIONS[name]}"
                     yield key.says(what, "KeyPolicy", "Statement", position)

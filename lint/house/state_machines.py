@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lint.asl import StateMachine
-from lint.documents import Problem, fields, items, number
+from lint.documents import Problem, fields, number, texts_in
 from lint.expressions import expression_in
 from lint.rules import state_machine_rule
 
@@ -39,7 +39,7 @@ def failures_end_in_fail(machine: StateMachine) -> Iterator[Problem]:
     """A catcher of an error of a service's own (`DynamoDB.ConditionalCheckFailedException`) may lead back."""
     for state in machine.states:
         for position, catcher in state.handlers("Catch"):
-            if any(str(error).startswith("States.") for error in items(catcher.get("ErrorEquals"))):
+            if any(error.startswith("States.") for error in texts_in(catcher.get("ErrorEquals"))):
                 for reached in sorted(state.scope.reachable(catcher.get("Next"))):
                     end = state.scope.states[reached]
                     if end.ends and end.kind != "Fail":
@@ -68,7 +68,7 @@ def publishes_are_tried_again(machine: StateMachine) -> Iterator[Problem]:
     """Nobody answers a publish, so that any failure of it and its own timeout may be tried again."""
     for state in machine.tasks:
         if state.resource.endswith(":sns:publish") and not any(
-            set(items(retrier.get("ErrorEquals"))) >= _FAILURES
+            set(texts_in(retrier.get("ErrorEquals"))) >= _FAILURES
             and (number(retrier.get("MaxAttempts")) or 0) > 0
             and (number(retrier.get("BackoffRate")) or 0) > 1
             for _, retrier in state.handlers("Retry")
@@ -81,7 +81,9 @@ def publishes_are_tried_again(machine: StateMachine) -> Iterator[Problem]:
 def waits_on_queues_retry_errors_of_the_service(machine: StateMachine) -> Iterator[Problem]:
     for state in machine.waits:
         if ":sqs:sendMessage" in state.resource:
-            retried = {error for _, retrier in state.handlers("Retry") for error in items(retrier.get("ErrorEquals"))}
+            retried = {
+                error for _, retrier in state.handlers("Retry") for error in texts_in(retrier.get("ErrorEquals"))
+            }
             if retried != _ERRORS_OF_SQS:
                 yield state.says(f"Retry names not exactly {', '.join(sorted(_ERRORS_OF_SQS))}", "Retry")
 

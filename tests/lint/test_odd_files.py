@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lint.catalogue import ALL_RULES
 from lint.documents import Document, Json, Unreadable, parse, read
 from lint.linter import template_of
-from tests.lint.planting import both, planted
+from tests.lint.planting import SOUND, both, planted
 from tests.lint.test_naive_template import NAIVE
 from tests.lint.test_state_machine_rules import JSONPATH
 
@@ -35,7 +35,11 @@ ODD: st.SearchStrategy[Json] = st.recursive(
 
 
 def judge(value: Json) -> None:
-    template = template_of(Document(HERE, value, None))
+    judge_document(Document(HERE, value, None))
+
+
+def judge_document(document: Document) -> None:
+    template = template_of(document)
     if template:
         for rule in ALL_RULES.values():
             list(rule.problems(template))
@@ -48,14 +52,14 @@ def places(value: Json) -> list[tuple[Json, Json]]:
 
 
 @pytest.mark.parametrize("body", [NAIVE_BODY, SOUND_BODY, JSONPATH], ids=["naive", "sound", "state machine"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_anything_may_stand_anywhere(body: Json, data: st.DataObject) -> None:
     odd = copy.deepcopy(body)
     for _ in range(data.draw(st.integers(1, 4))):
         found = places(odd)
         if found:
-            holder, key = data.draw(st.sampled_from(found))
+            holder, key = found[data.draw(st.integers(0, len(found) - 1))]
             holder[key] = data.draw(ODD)
     judge(odd)
 
@@ -82,7 +86,20 @@ def test_each_field_of_the_sound_template_may_be_wrong(wrong: Json) -> None:
     | st.binary().map(lambda raw: raw.decode("latin-1"))
 )
 def test_any_text_is_read_or_refused(text: str) -> None:
+    judge_text(text)
+
+
+@pytest.mark.parametrize("file", [NAIVE, SOUND.parent / "request_work.asl.json"], ids=lambda file: file.suffix)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_files_may_be_cut_and_stitched(file: Path, data: st.DataObject) -> None:
+    text = file.read_text(encoding="utf-8")
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    judge_text(text[:start] + data.draw(st.text(alphabet="{}[]:,\"'&*!|\n\t a-1", max_size=6)) + text[end:])
+
+
+def judge_text(text: str) -> None:
     try:
-        judge(parse(text, HERE).value)
+        judge_document(parse(text, HERE))
     except Unreadable as refused:
         assert "odd.yaml:" in str(refused)
