@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check lint audit format clean FORCE
+.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check check-style check-types check-rules lint audit format clean FORCE
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -53,10 +53,16 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
-check: .venv/test.stamp audit ## format and types of the code, the rules and the judges of the templates
+check: .venv/test.stamp audit check-style check-types check-rules ## format, lint and types of the code, the rules and the judges of the templates
+
+check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
+
+check-types: .venv/test.stamp
 	@.venv/bin/python -m mypy functions local lint tests
+
+check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
 	@.venv/bin/python -m pytest tests/lint
 

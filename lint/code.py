@@ -22,16 +22,6 @@ class Module:
         return self.line + int(getattr(node, "lineno", 1)) - 1
 
 
-def handler_file(function: Resource) -> tuple[Path, str] | None:
-    """The file that Handler names, which need not exist, and the name of the function in it."""
-    folder = function.get("CodeUri") or function.get("Code")
-    handler = function.get("Handler")
-    if not isinstance(folder, str) or not isinstance(handler, str) or "\0" in folder + handler:
-        return None
-    module, _, name = handler.rpartition(".")
-    return Path(normpath(function.template.folder / folder / f"{module.replace('.', '/')}.py")), name
-
-
 def modules(function: Resource) -> list[Module]:
     """The module of a function's handler and those beside it that it imports; those of them that can be read."""
     for steps in (("InlineCode",), ("Code", "ZipFile")):
@@ -43,12 +33,11 @@ def modules(function: Resource) -> list[Module]:
             document = function.template.document
             line = document.line_of_text(("Resources", function.id, "Properties", *steps))
             return [Module(document.path, tree, line)] if tree else []
-    found = handler_file(function)
-    return _with_imported(found[0], _code_folder(function)) if found else []
-
-
-def _code_folder(function: Resource) -> Path:
-    return Path(normpath(function.template.folder / str(function.get("CodeUri") or function.get("Code"))))
+    folder, handler = function.get("CodeUri"), function.get("Handler")
+    if not isinstance(folder, str) or not isinstance(handler, str) or "\0" in folder + handler:
+        return []
+    code = Path(normpath(function.template.folder / folder))
+    return _with_imported(code / f"{handler.rpartition('.')[0].replace('.', '/')}.py", code)
 
 
 @cache

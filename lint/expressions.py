@@ -1,4 +1,4 @@
-"""Reads and evaluates the `{% JSONata %}` of a state machine.
+"""Reads the `{% JSONata %}` of a state machine, and finds the task token in it.
 
 AWS runs JSONata 2.0.6, of which `$eval` is left out and six functions of its own are added; nothing but `$states` and
 variables is there at the top level:
@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
-from jsonata import Jsonata  # type: ignore[import-untyped]
 from jsonata.jexception import JException  # type: ignore[import-untyped]
 from jsonata.parser import Parser  # type: ignore[import-untyped]
 
 from lint.asl import State, StateMachine, dotted, own_texts, texts
-from lint.documents import Fields, Json, Problem, Steps
+from lint.documents import Json, Problem, Steps
 
 _JSONATA_FUNCTIONS = """
     abs append assert average base64decode base64encode boolean ceil contains count decodeUrl decodeUrlComponent
@@ -37,10 +36,6 @@ _NEWER_OPERATOR = re.compile(r"(?<!\()\?[?:]")
 
 class InvalidExpression(Exception):
     """This is not JSONata as Step Functions reads it."""
-
-
-class UndefinedResult(Exception):
-    """The expression has no value: on AWS the state fails with States.QueryEvaluationError."""
 
 
 @dataclass(frozen=True)
@@ -221,23 +216,3 @@ def token_is_in(value: Json, is_jsonata: bool) -> bool | None:
             except InvalidExpression:
                 unknown = True
     return None if unknown else False
-
-
-def evaluate(value: Json, states: Fields) -> Json:
-    """What Step Functions makes of a field, given `$states`. Raises UndefinedResult."""
-    match value:
-        case dict():
-            return {key: evaluate(child, states) for key, child in value.items()}
-        case list():
-            return [evaluate(child, states) for child in value]
-        case str() if source := expression_in(value):
-            if not _result(f"$exists(({source}))", states):
-                raise UndefinedResult(source)
-            return _result(source, states)
-    return value
-
-
-def _result(source: str, states: Fields) -> Json:
-    expression = Jsonata(source)
-    expression.assign("states", states)
-    return expression.evaluate(None)

@@ -20,30 +20,22 @@ _SYNC = ".sync"
 
 _ARN = re.compile(r"arn:[^:]+:states:::(aws-sdk:)?([a-z0-9-]+):([a-z][A-Za-z0-9]*)(\.[A-Za-z:0-9]+)?")
 
-# `service:action`: the patterns that it has beside request and response
+_CALLBACKS = "apigateway:invoke events:putEvents lambda:invoke sns:publish sqs:sendMessage"
+_JOBS = """
+    athena:startQueryExecution batch:submitJob bedrock:createModelCustomizationJob codebuild:startBuild
+    codebuild:startBuildBatch codebuild:retryBuildBatch databrew:startJobRun glue:startJobRun mediaconvert:createJob
+"""
+_REQUESTS = """
+    athena:stopQueryExecution athena:getQueryExecution athena:getQueryResults bedrock:invokeModel codebuild:stopBuild
+    codebuild:batchDeleteBuilds codebuild:batchGetReports codebuild:stopBuildBatch codebuild:deleteBuildBatch
+    dynamodb:getItem dynamodb:putItem dynamodb:updateItem dynamodb:deleteItem http:invoke
+"""
+# By `service:action`, the patterns that it has beside request and response
 OPTIMIZED: dict[str, tuple[str, ...]] = {
-    "apigateway:invoke": (WAIT,),
-    "athena:startQueryExecution": (_SYNC,),
-    **dict.fromkeys(("athena:stopQueryExecution", "athena:getQueryExecution", "athena:getQueryResults"), ()),
-    "batch:submitJob": (_SYNC,),
-    "bedrock:invokeModel": (),
-    "bedrock:createModelCustomizationJob": (_SYNC,),
-    **dict.fromkeys((f"codebuild:{name}" for name in ("startBuild", "startBuildBatch", "retryBuildBatch")), (_SYNC,)),
-    **dict.fromkeys((f"codebuild:{name}" for name in ("stopBuild", "batchDeleteBuilds", "batchGetReports")), ()),
-    **dict.fromkeys((f"codebuild:{name}" for name in ("stopBuildBatch", "deleteBuildBatch")), ()),
-    "databrew:startJobRun": (_SYNC,),
-    # A wait is aws-sdk:dynamodb:putItem.waitForTaskToken: the optimized integration has none
-    **dict.fromkeys((f"dynamodb:{name}" for name in ("getItem", "putItem", "updateItem", "deleteItem")), ()),
+    **dict.fromkeys(_CALLBACKS.split(), (WAIT,)),
+    **dict.fromkeys(_JOBS.split(), (_SYNC,)),
+    **dict.fromkeys(_REQUESTS.split(), ()),
     "ecs:runTask": (_SYNC, WAIT),
-    "eks:runJob": (_SYNC,),
-    "eks:call": (),
-    "events:putEvents": (WAIT,),
-    "glue:startJobRun": (_SYNC,),
-    "http:invoke": (),
-    "lambda:invoke": (WAIT,),
-    "mediaconvert:createJob": (_SYNC,),
-    "sns:publish": (WAIT,),
-    "sqs:sendMessage": (WAIT,),
     "states:startExecution": (_SYNC, ".sync:2", WAIT),
 }
 # Of these there are more actions than stand above: only what AWS documents for the callback is known of them

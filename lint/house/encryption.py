@@ -48,18 +48,6 @@ _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionConte
 _KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Logs::LogGroup", *FUNCTIONS}
 
 
-@template_rule("EC4001")
-def data_at_rest_is_encrypted_with_the_key(template: Template) -> Iterator[Problem]:
-    keys = template.of_type("AWS::KMS::Key")
-    for resource in template.resources.values():
-        steps = _KEY_FIELDS.get(resource.type)
-        if steps and referenced(resource.get(*steps)) not in keys:
-            yield resource.says(f"{'.'.join(map(str, steps))} is no key of this template", *steps)
-    for key in keys.values():
-        if key.get("EnableKeyRotation") is not True:
-            yield key.says("EnableKeyRotation is not true", "EnableKeyRotation")
-
-
 @template_rule("EC4002")
 def requests_without_tls_are_refused(template: Template) -> Iterator[Problem]:
     for kind, (policy_type, attachment, action) in _POLICIES.items():

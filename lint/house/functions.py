@@ -1,12 +1,10 @@
 """How this project sets up its functions and their logs."""
 
-import ast
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from lint.code import handler_file, modules
 from lint.documents import Json, Problem, fields, items
 from lint.rules import template_rule
 from lint.templates import STATE_MACHINES, Resource, Template, referenced
@@ -35,20 +33,6 @@ def concurrency_of_queues_is_limited(template: Template) -> Iterator[Problem]:
             yield feed.says(what, "ScalingConfig")
 
 
-@template_rule("EC2010")
-def handlers_exist(template: Template) -> Iterator[Problem]:
-    for function in template.functions.values():
-        found = handler_file(function)
-        if not found or found[0].parent.name != "functions":
-            yield function.says(f"CodeUri is {function.get('CodeUri')!r}, not functions/", "CodeUri")
-        elif not any(
-            module.path == found[0]
-            and any(isinstance(node, ast.FunctionDef) and node.name == found[1] for node in module.tree.body)
-            for module in modules(function)
-        ):
-            yield function.says(f"Handler {function.get('Handler')} does not exist", "Handler")
-
-
 @template_rule("EC2011")
 def functions_run_on_the_one_runtime(template: Template) -> Iterator[Problem]:
     for function in template.functions.values():
@@ -56,12 +40,6 @@ def functions_run_on_the_one_runtime(template: Template) -> Iterator[Problem]:
             yield function.says(f"Runtime is {function.get('Runtime')!r}, not {RUNTIME}", "Runtime")
         if function.get("Architectures") != [{"Ref": "Architecture"}]:
             yield function.says("Architectures is not the parameter Architecture", "Architectures")
-    parameter = fields(fields(template.body.get("Parameters")).get("Architecture"))
-    if template.functions and (parameter.get("Default"), parameter.get("AllowedValues")) != (
-        "x86_64",
-        ["x86_64", "arm64"],
-    ):
-        yield template.says("Architecture: is not x86_64, or arm64 by choice", "Parameters", "Architecture")
 
 
 @template_rule("EC2012")
@@ -83,15 +61,6 @@ def _pinned_powertools() -> str:
     return pin[1] if pin else "not in requirements-dev.txt"
 
 
-@template_rule("EC2013")
-def environment_is_text(template: Template) -> Iterator[Problem]:
-    for function in template.functions.values():
-        for variable, value in fields(function.get("Environment", "Variables")).items():
-            if not isinstance(value, str | dict):
-                steps = ("Environment", "Variables", variable)
-                yield function.says(f"{'.'.join(steps)} is {value!r}; put it in quotes", *steps)
-
-
 @template_rule("EC2014")
 def functions_log_to_a_group_of_the_template(template: Template) -> Iterator[Problem]:
     """One that is there before the function, so that its first lines and metrics are not lost."""
@@ -110,9 +79,6 @@ def functions_log_to_a_group_of_the_template(template: Template) -> Iterator[Pro
         }
         if allowed < _WRITING:
             yield function.says(f"Role may not {', '.join(sorted(_WRITING - allowed))} to {group}", "Role")
-    for group_resource in groups.values():
-        if "RetentionInDays" not in group_resource.properties:
-            yield group_resource.says("RetentionInDays is missing")
 
 
 @template_rule("EC2019")

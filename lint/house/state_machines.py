@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lint.asl import StateMachine
-from lint.documents import Problem, fields, number, texts_in
+from lint.documents import Problem, number, texts_in
 from lint.expressions import expression_in
 from lint.rules import state_machine_rule
 
@@ -86,10 +86,3 @@ def waits_on_queues_retry_errors_of_the_service(machine: StateMachine) -> Iterat
             }
             if retried != _ERRORS_OF_SQS:
                 yield state.says(f"Retry names not exactly {', '.join(sorted(_ERRORS_OF_SQS))}", "Retry")
-
-
-@state_machine_rule("EC1029")
-def every_choice_has_a_default(machine: StateMachine) -> Iterator[Problem]:
-    for state in machine.states:
-        if state.kind == "Choice" and "Default" not in fields(state.fields):
-            yield state.says("Default is missing")

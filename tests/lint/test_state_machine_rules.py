@@ -184,7 +184,6 @@ FAULTS = [
     Fault("EC1027", put(*state("NotifyFailure", "Retry", 0, "MaxAttempts"), value=0), "NotifyFailure: Retry lacks"),
     Fault("EC1028", drop(*RETRY, 3), "RequestWork: Retry names not exactly"),
     Fault("EC1028", put(*RETRY, 0, value="Refused"), "RequestWork: Retry names not exactly"),
-    Fault("EC1029", put(*state("CheckCard"), value={"Type": "Choice"}), "CheckCard: Default is missing"),
 ]
 
 

@@ -98,22 +98,12 @@ FAULTS = [
     # functions of the house
     Fault("EC2009", drop(*EVENT, "ScalingConfig"), "WorkerFunction.Work: ScalingConfig.MaximumConcurrency is None"),
     Fault("EC2009", put(*EVENT, "ScalingConfig", "MaximumConcurrency", value={"Ref": "Most"}), "is {'Ref': 'Most'}"),
-    Fault("EC2010", put(*of("WorkerFunction", "Handler"), value="worker.handler"), "Handler worker.handler does not"),
-    Fault("EC2010", put(*of("WorkerFunction", "Handler"), value="work.lambda_handler"), "Handler work.lambda_handler"),
-    Fault("EC2010", put(*of("WorkerFunction", "CodeUri"), value="code/"), "CodeUri is 'code/', not functions/"),
     Fault("EC2011", put(*of("WorkerFunction", "Runtime"), value="python3.13"), "Runtime is 'python3.13'"),
     Fault("EC2011", drop("Globals", "Function", "Architectures"), "Architectures is not the parameter"),
-    Fault("EC2011", put("Parameters", "Architecture", "Default", value="arm64"), "Architecture: is not x86_64"),
     Fault("EC2012", put("Globals", "Function", "Layers", value=[{"Fn::Sub": f"{LAYER}:35"}]), "35 is Powertools None"),
     Fault("EC2012", drop("Globals", "Function", "Layers"), "WorkerFunction: Layers is not the one of Powertools"),
-    Fault(
-        "EC2013",
-        put("Globals", "Function", "Environment", "Variables", "BATCH_SIZE", value=10),
-        "WorkerFunction: Environment.Variables.BATCH_SIZE is 10",
-    ),
     Fault("EC2014", drop("Globals", "Function", "LoggingConfig"), "WorkerFunction: LoggingConfig.LogGroup is no log"),
     Fault("EC2014", drop(*WORKER_STATEMENTS, 3), "Role may not logs:CreateLogStream, logs:PutLogEvents to FunctionLog"),
-    Fault("EC2014", drop(*of("MachineLogGroup", "RetentionInDays")), "MachineLogGroup: RetentionInDays is missing"),
     Fault("EC2015", put(*of("WorkQueue", "QueueName"), value="work"), "WorkQueue: QueueName is a physical name"),
     Fault("EC2015", put(*of("Machine", "Name"), value="work"), "Machine: Name is a physical name"),
     Fault("EC2015", put(*of("FunctionLogGroup", "LogGroupName"), value="/work"), "FunctionLogGroup: LogGroupName is a"),
@@ -157,13 +147,6 @@ FAULTS = [
     ),
     Fault("EC3007", drop(*of("Machine", "Role")), "Machine: Role is no role of this template"),
     # encryption
-    Fault("EC4001", drop(*of("WorkQueue", "KmsMasterKeyId")), "WorkQueue: KmsMasterKeyId is no key of this template"),
-    Fault("EC4001", put(*of("Topic", "KmsMasterKeyId"), value="alias/aws/sns"), "Topic: KmsMasterKeyId is no key"),
-    Fault("EC4001", drop("Globals", "Function", "KmsKeyArn"), "WorkerFunction: KmsKeyArn is no key of this template"),
-    Fault(
-        "EC4001", resource("Files", "AWS::S3::Bucket"), "Files: BucketEncryption.ServerSideEncryptionConfiguration.0"
-    ),
-    Fault("EC4001", drop(*of("Key", "EnableKeyRotation")), "Key: EnableKeyRotation is not true"),
     Fault("EC4002", drop(*of("QueuePolicy", "Queues", 0)), "WorkQueue: no AWS::SQS::QueuePolicy denies sqs:*"),
     Fault(
         "EC4002", drop(*of("TopicPolicy", "PolicyDocument", "Statement", 0)), "Topic: no AWS::SNS::TopicPolicy denies"
