@@ -41,8 +41,6 @@ OPTIMIZED: dict[str, tuple[str, ...]] = {
 # Of these there are more actions than stand above: only what AWS documents for the callback is known of them
 _MORE_ACTIONS = {"eks", "elasticmapreduce", "emr-containers", "emr-serverless", "sagemaker"}
 
-# What is text to the API but may be given as JSON
-_DOCUMENTS = {"MessageBody", "Message", "Payload", "Input"}
 # Optimized integrations whose arguments are those of the API, by the SDK's name for the service
 _APIS = {"sqs": "sqs", "sns": "sns", "lambda": "lambda", "states": "stepfunctions", "dynamodb": "dynamodb"}
 
@@ -60,12 +58,8 @@ def argument_problems(operation: OperationModel, arguments: Json) -> Iterator[tu
         if arguments is None and operation.input_shape and operation.input_shape.required_members:
             yield "", f"are missing, which {operation.name} needs"
         return
-    sent = {
-        name: "text" if name in _DOCUMENTS and isinstance(value, dict | list) else value
-        for name, value in arguments.items()
-    }
     if isinstance(operation.input_shape, StructureShape):
-        yield from _structure_problems(sent, operation.input_shape, "")
+        yield from _structure_problems(arguments, operation.input_shape, "")
 
 
 @cache
@@ -115,6 +109,8 @@ def _shape_problems(value: Json, shape: Shape | None, where: str) -> Iterator[tu
     if isinstance(value, str) and ("{%" in value or "${" in value):
         return
     match shape, value:
+        case Shape(name="AttributeValue"), str() | int() | float():
+            return  # of DynamoDB, whose optimized integration takes plain values, too
         case StructureShape(), dict():
             yield from _structure_problems(value, shape, f"{where}.")
         case MapShape(), dict():
@@ -156,7 +152,7 @@ def _is_scalar(value: Json, kind: str) -> bool:
         case "boolean":
             return isinstance(value, bool)
         case "string" | "blob" | "timestamp":
-            return isinstance(value, str)
+            return isinstance(value, str | dict | list)  # what is JSON in a text may be given as it is
     return False
 
 

@@ -15,8 +15,8 @@ from lint.asl import StateMachine
 from lint.documents import Problem
 from lint.rules import state_machine_rule
 
-# cfn-lint knows neither the JSONata nor the values that these may have
-_FREE = {"Resource", "Arguments", "Output"}
+# cfn-lint does not know all that these may be, or where they may stand
+_FREE = {"Resource", "Arguments", "Output", "Condition", "QueryLanguage"}
 
 
 @state_machine_rule("EC1003")
@@ -56,10 +56,11 @@ def definitions_have_the_form_of_the_language(machine: StateMachine) -> Iterator
     except (AttributeError, TypeError, ValueError, KeyError):  # of cfn-lint, where a branch is no object
         errors = []
         yield machine.says("the state machine: a state, a branch or a processor is no object")
+    free = _FREE if machine.is_jsonata else _FREE | {"Parameters"}
     for error in errors:
         steps = tuple(error.path)[1:]
         text = error.instance if isinstance(error.instance, str) else ""
-        if not (steps and steps[-1] in _FREE) and "${" not in text and "{%" not in text:
+        if not (steps and steps[-1] in free) and "${" not in text and "{%" not in text:
             name = next((str(steps[at + 1]) for at in reversed(range(len(steps) - 1)) if steps[at] == "States"), "")
             field = ".".join(map(str, steps[steps.index(name) + 1 :])) if name else ".".join(map(str, steps))
             where = f"{name or 'the state machine'}: {field}{': ' if field else ''}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from lint.documents import Fields, read
@@ -13,7 +14,7 @@ DOCUMENT = ROOT / "docs" / "security.md"
 # Where else a judge would take a suppression from
 _CONFIGURATIONS = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".checkov.yaml", ".checkov.yml")
 _RULE = r"CKV2?_AWS_\d+|[EWI][A-Z]?\d{4}"
-_IGNORE_CHECKS = re.compile(r"ignore_checks: *(\[.*\])? *(#.*\w)?")
+_COMMENT = re.compile(r" # (\S+ ){2}\S+")
 
 
 def resources(file: Path) -> Fields:
@@ -44,9 +45,11 @@ def test_suppressions_name_one_whole_rule() -> None:
 def test_every_suppression_has_a_reason() -> None:
     assert [place for place, _, reason in suppressed() if len(reason.split()) < 3] == []
     for file in TEMPLATE_FILES:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            ignoring = _IGNORE_CHECKS.search(line)
-            assert not ignoring or (ignoring[1] and ignoring[2]), f"{file.name}: no reason in: {line.strip()}"
+        for before, line in pairwise(file.read_text(encoding="utf-8").splitlines()):
+            if "ignore_checks" in line:
+                reason = _COMMENT.search(line) or _COMMENT.search(before)
+                assert reason, f"{file.name}: no reason beside or above: {line.strip()}"
+                assert "[" in line, f"{file.name}: a list that goes on: {line.strip()}"
 
 
 def test_nothing_is_suppressed_out_of_sight() -> None:

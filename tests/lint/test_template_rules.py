@@ -33,27 +33,17 @@ def resource(name: str, kind: str, **properties: Json) -> Change:
 FAULTS = [
     # definitions
     Fault(
-        "EC2001",
-        both(drop(*of("Machine", "Definition")), put(*of("Machine", "DefinitionUri"), value="nowhere.asl.json")),
-        "Machine: DefinitionUri nowhere.asl.json is no file",
-    ),
-    Fault(
         "EC2002", drop(*of("Machine", "DefinitionSubstitutions", "WorkQueueUrl")), "Machine: DefinitionSubstitutions"
     ),
     # queues
-    Fault("EC2004", put(*of("WorkQueue", "MessageRetentionPeriod"), value=3600), "3600 does not exceed the 3600 s"),
     Fault(
         "EC2006", put(*of("WorkerFunction", "Timeout"), value="16"), "VisibilityTimeout 90 is under 6 x the Timeout 16"
     ),
-    Fault("EC2006", drop(*of("WorkQueue", "VisibilityTimeout")), "WorkQueue: VisibilityTimeout 30 is under 6 x"),
-    Fault("EC2007", drop(*of("WorkQueue", "RedrivePolicy")), "WorkQueue: RedrivePolicy is missing"),
-    Fault("EC2008", drop(*EVENT, "FunctionResponseTypes"), "WorkerFunction.Work: FunctionResponseTypes lacks"),
     Fault(
         "EC2008",
         resource("Mapping", "AWS::Lambda::EventSourceMapping", EventSourceArn="arn:aws:sqs:us-east-1:1:q", BatchSize=2),
         "Mapping: FunctionResponseTypes lacks ReportBatchItemFailures: one bad message brings back all 2",
     ),
-    Fault("EC2018", put(*of("WorkQueue", "RedrivePolicy", "maxReceiveCount"), value=4), "maxReceiveCount 4 is under"),
     Fault(
         "EC5001", drop(*of("ReporterFunction", "Events")), "WorkQueue: its dead letters go to DeadLetterQueue, which"
     ),
@@ -63,7 +53,6 @@ FAULTS = [
         "WorkQueue: its dead letters go to WorkQueue",
     ),
     # tokens
-    Fault("EC2016", put(*of("Machine", "Logging", "IncludeExecutionData"), value=True), "Machine: Logging.IncludeExec"),
     *(
         Fault("EC2017", code(text), f"WorkerFunction: {finding}")
         for text, finding in (
@@ -94,7 +83,6 @@ FAULTS = [
         put(*of("WorkerFunction", "Policies"), value=[{"Statement": [{"Effect": "Allow", "Action": ["*"]}]}]),
         "WorkerFunction: a statement allows Action *",
     ),
-    Fault("EC3003", put(*WORKER_STATEMENTS, 1, "Action", value="states:SendTaskSuccess"), "AnswerTaskTokens allows"),
     # functions of the house
     Fault("EC2009", drop(*EVENT, "ScalingConfig"), "WorkerFunction.Work: ScalingConfig.MaximumConcurrency is None"),
     Fault("EC2009", put(*EVENT, "ScalingConfig", "MaximumConcurrency", value={"Ref": "Most"}), "is {'Ref': 'Most'}"),
@@ -215,9 +203,10 @@ def test_rule_finds_planted_fault(fault: Fault) -> None:
     assert any(fault.finding in finding for finding in findings), findings
 
 
-def test_every_rule_has_a_planted_fault() -> None:
+def test_every_house_rule_has_a_planted_fault() -> None:
+    """Those of the others are in naive.yaml."""
     faults = [*FAULTS, *test_state_machine_rules.FAULTS]
-    assert ALL_RULES.keys() - {fault.rule_id for fault in faults} == set()
+    assert ALL_RULES.keys() - GENERAL_RULES.keys() - {fault.rule_id for fault in faults} == set()
 
 
 CHOSEN_LATER = {"Fn::If": ["IsProduction", 5, 1]}
