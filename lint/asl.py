@@ -58,7 +58,8 @@ class StateMachine:
         used: dict[str, Steps] = {}
         for steps, text in texts(self.definition):
             for name in _SUBSTITUTION.findall(text):
-                used.setdefault(name, steps)
+                if not name.startswith("!"):  # ${!Name} is the text ${Name}
+                    used.setdefault(name, steps)
         return used
 
 

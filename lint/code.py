@@ -33,7 +33,7 @@ def modules(function: Resource) -> list[Module]:
             document = function.template.document
             line = document.line_of_text(("Resources", function.id, "Properties", *steps))
             return [Module(document.path, tree, line)] if tree else []
-    folder, handler = function.get("CodeUri"), function.get("Handler")
+    folder, handler = function.get("CodeUri") or function.get("Code"), function.get("Handler")
     if not isinstance(folder, str) or not isinstance(handler, str) or "\0" in folder + handler:
         return []
     code = Path(normpath(function.template.folder / folder))

@@ -105,12 +105,9 @@ def _service(name: str) -> ServiceModel | None:
 
 
 def _shape_problems(value: Json, shape: Shape | None, where: str) -> Iterator[tuple[str, str]]:
-    """Whatever is known before the execution: an expression or a substitution may give anything."""
-    if isinstance(value, str) and ("{%" in value or "${" in value):
+    if _is_open(value, shape):
         return
     match shape, value:
-        case Shape(name="AttributeValue"), str() | int() | float():
-            return  # of DynamoDB, whose optimized integration takes plain values, too
         case StructureShape(), dict():
             yield from _structure_problems(value, shape, f"{where}.")
         case MapShape(), dict():
@@ -124,6 +121,13 @@ def _shape_problems(value: Json, shape: Shape | None, where: str) -> Iterator[tu
             yield where, f"is {value!r}, not one of {', '.join(choices)}"
         case Shape(type_name=kind), _ if not _is_scalar(value, kind):
             yield where, f"is {value!r}, which is no {kind}"
+
+
+def _is_open(value: Json, shape: Shape | None) -> bool:
+    """An expression or a substitution may give anything; DynamoDB's optimized integration takes plain values, too."""
+    if isinstance(value, str) and ("{%" in value or "${" in value):
+        return True
+    return bool(shape and shape.name == "AttributeValue" and not isinstance(value, dict))
 
 
 def _structure_problems(value: Fields, shape: StructureShape, where: str) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from lint.documents import Fields, Json, fields, read
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE_FILES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.y*ml"))]
+CHECKOV = "checkov, source and transformed"
 AUDIT_PYTHON = ROOT / ".venv-audit" / "bin" / "python"  # checkov cannot share an environment with SAM CLI
 
 _PROGRAMS = Path(sys.executable).parent
@@ -82,22 +83,22 @@ def _verdict(judge: str, run: subprocess.CompletedProcess[str], templates: Seque
 
 
 def checkov(templates: Sequence[Path], scratch: Path) -> Verdict:
-    """About each template as it is written, and as SAM transforms it.
-
-    It ends with 0 for a file that it cannot read, so what counts is the checks that it reports for each file.
-    """
-    judge = "checkov, source and transformed"
-    if not AUDIT_PYTHON.exists():
-        return Verdict(judge, f"{AUDIT_PYTHON.relative_to(AUDIT_PYTHON.parents[2])} is missing: make audit")
-    files, unread = list(templates), []
+    """About each template as it is written, and as SAM transforms it."""
+    files = list(templates)
     for template in templates:
         try:
             body = transformed(template)
         except Exception as error:  # noqa: BLE001 - whatever SAM finds fault with
-            unread.append(f"{template.name} cannot be transformed: {error}")
-            continue
+            return Verdict(CHECKOV, f"{template.name} cannot be transformed: {error}")
         files.append(scratch / f"{template.stem}.transformed.json")
         files[-1].write_text(json.dumps(body, indent=2), encoding="utf-8")
+    return ask_checkov(files, scratch)
+
+
+def ask_checkov(files: Sequence[Path], scratch: Path) -> Verdict:
+    """It ends with 0 for a file that it cannot read, so what counts is the checks that it reports for each file."""
+    if not AUDIT_PYTHON.exists():
+        return Verdict(CHECKOV, f"{AUDIT_PYTHON.relative_to(AUDIT_PYTHON.parents[2])} is missing: make audit")
     named = [argument for file in files for argument in ("--file", file)]
     options = ["--framework", "cloudformation", "--skip-download", "--output", "json"]
     run = _run([AUDIT_PYTHON, "-m", "checkov.main", *named, *options], scratch)
@@ -105,12 +106,12 @@ def checkov(templates: Sequence[Path], scratch: Path) -> Verdict:
         results = json.loads(run.stdout)["results"]
         failed, passed, skipped = (results[f"{kind}_checks"] for kind in ("failed", "passed", "skipped"))
     except (ValueError, KeyError, TypeError):
-        return Verdict(judge, run.stdout + run.stderr or "it says nothing")
+        return Verdict(CHECKOV, run.stdout + run.stderr or "it says nothing")
     judged = {Path(check["file_abs_path"]).resolve() for check in (*failed, *passed, *skipped)}
-    unread += [f"{file.name} is not read" for file in files if file.resolve() not in judged]
+    unread = [f"{file.name} is not read" for file in files if file.resolve() not in judged]
     findings = "\n".join((*map(_worded, failed), *unread)) or (run.stderr if run.returncode else "")
-    counts = f" in {len(templates)} templates ({len(passed)} checks passed, {len(skipped)} suppressed)"
-    return Verdict(judge, findings, counts)
+    counts = f" in {len(files)} files ({len(passed)} checks passed, {len(skipped)} suppressed)"
+    return Verdict(CHECKOV, findings, counts)
 
 
 def _worded(check: Json) -> str:

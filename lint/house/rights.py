@@ -1,6 +1,5 @@
 """Whose rights this project's roles have."""
 
-import re
 from collections.abc import Iterator
 
 from lint.code import Module, imported, modules
@@ -11,22 +10,6 @@ from lint.templates import STATE_MACHINES, Template, referenced
 
 SEND_TASK_ACTIONS = {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"}
 
-# https://docs.aws.amazon.com/service-authorization/latest/reference: no resource type
-_WITHOUT_RESOURCES = {
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-    "xray:GetSamplingRules",
-    "xray:GetSamplingTargets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
-_PART_OF_A_RESOURCE = re.compile(r"\$\{\w+\.Arn\}/[^*]*\*")  # ${Bucket.Arn}/outbound/*
 _OF_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
@@ -61,26 +44,6 @@ def _answers_tokens(module: Module) -> bool:
     return module.path.parts[-2:] != ("callbacks", "task.py") and (
         calls_back(module) or any(".send_task_" in name for name in imported(module.tree))
     )
-
-
-@template_rule("EC3005")
-def grants_name_each_action_and_resource(template: Template) -> Iterator[Problem]:
-    for grant in template.grants:
-        if {"NotAction", "NotResource"} & grant.statement.keys():
-            yield grant.says("says what it does not allow, and so allows what nobody thought of")
-        for action in grant.actions:
-            if "*" in action or "?" in action:
-                yield grant.says(f"allows Action {action}: name each action")
-        if any(map(_is_wild, grant.resources)) and not set(grant.actions) <= _WITHOUT_RESOURCES:
-            known = ", ".join(sorted(set(grant.actions) - _WITHOUT_RESOURCES))
-            yield grant.says(f"allows {known} on {grant.resources}: name each resource")
-
-
-def _is_wild(resource: Json) -> bool:
-    match resource:
-        case {"Fn::Sub": str(text)}:
-            return "*" in text and not _PART_OF_A_RESOURCE.fullmatch(text)
-    return "*" in str(resource)
 
 
 @template_rule("EC3006")

@@ -77,9 +77,9 @@ def test_checkov_is_not_believed_about_what_it_cannot_read(tmp_path: Path) -> No
         (tmp_path / name).write_text(text, encoding="utf-8")
     unreadable = [tmp_path / name for name in (*texts, "missing.yaml")]
 
-    findings = judges.checkov([ROOT / "template.yaml", *unreadable], tmp_path).findings
+    verdict = judges.ask_checkov([ROOT / "template.yaml", *unreadable], tmp_path)
 
-    assert [f"{file.name} is not read" for file in unreadable] == findings.splitlines()[-len(unreadable) :]
+    assert verdict.findings.splitlines() == [f"{file.name} is not read" for file in unreadable]
 
 
 def test_what_cannot_be_transformed_is_a_finding(tmp_path: Path) -> None:

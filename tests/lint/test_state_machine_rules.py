@@ -1,8 +1,12 @@
 """Every rule about state machines finds the fault that it is there for, and is silent on what is sound."""
 
+from pathlib import Path
+
 import pytest
 
+from lint.catalogue import GENERAL_RULES
 from lint.documents import Fields, Json
+from lint.linter import lint
 from tests.lint.planting import DEFINITION, Change, Fault, all_found, both, drop, found, planted, put, state
 
 CATCH, RETRY = state("RequestWork", "Catch"), state("RequestWork", "Retry", 0, "ErrorEquals")
@@ -323,3 +327,9 @@ def test_a_state_in_jsonata_within_jsonpath_is_read_as_such() -> None:
     assert messages == [
         "CheckCard: Output uses $nowhere, which is no function of Step Functions' JSONata, nor assigned before"
     ]
+
+
+def test_general_rules_are_silent_on_all_that_the_language_allows() -> None:
+    """Where cfn-lint or the SDK for Python knows less than Step Functions."""
+    report = lint([Path(__file__).parent / "unusual"], GENERAL_RULES)
+    assert (report.files, report.findings, report.errors) == (2, [], [])

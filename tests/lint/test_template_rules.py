@@ -111,13 +111,6 @@ FAULTS = [
     Fault(
         "EC3004", put(*of("ReporterFunction", "Handler"), value="nobody.handler"), "answers no task token and its role"
     ),
-    Fault(
-        "EC3005", put(*WORKER_STATEMENTS, 0, "Action", value="sqs:Receive*"), "ReceiveWork allows Action sqs:Receive*"
-    ),
-    Fault("EC3005", put(*WORKER_STATEMENTS, 0, "NotResource", value="a"), "ReceiveWork says what it does not allow"),
-    Fault(
-        "EC3005", put(*WORKER_STATEMENTS, 3, "Resource", value={"Fn::Sub": "arn:${AWS::Partition}:logs:*"}), "WriteLogs"
-    ),
     Fault("EC3006", drop(*WORKER_STATEMENTS, 1, "Action", 1), "SendTaskSuccess only"),
     Fault("EC3006", put(*WORKER_STATEMENTS, 1, "Resource", value="*"), "allows task tokens of *, which is no state"),
     Fault(
