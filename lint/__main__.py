@@ -5,8 +5,10 @@ Ends with 0 where there is no finding, 1 where there is one, and 2 where a file 
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,15 +21,19 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "lint.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file may hold what cannot be printed
     options = _options(arguments)
     rules = ALL_RULES if options.house else GENERAL_RULES
     report = lint(options.paths or [Path()], rules)
     text = _FORMATS[options.format](report.findings, list(rules.values()))
-    if text:
-        sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
-        sys.stdout.flush()
+    try:
+        print(text, end="\n" if text else "", flush=True)
+    except BrokenPipeError:  # a reader who has seen enough: python -m lint | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     for error in report.errors:
-        print(error.encode(errors="backslashreplace").decode(), file=sys.stderr)
+        print(error, file=sys.stderr)
     print(_summary(report), file=sys.stderr)
     return 2 if report.errors else int(bool(report.findings))
 

@@ -41,6 +41,7 @@ def lint(paths: Iterable[Path], rules: Mapping[str, Rule]) -> Report:
             for problem in rule.problems(template):
                 found.setdefault((rule.id, problem), Finding(problem, rule))
         report.errors += map(str, template.unreadable)
+    report.errors = list(dict.fromkeys(report.errors))  # what a folder holds, a template of it may name as well
     report.findings = sorted(found.values(), key=lambda finding: (finding.problem, finding.rule.id))
     return report
 
@@ -94,5 +95,5 @@ def _is_ours(path: Path) -> bool:
     try:
         text = path.read_bytes().decode("utf-8", "replace")
     except OSError:
-        return False
+        return True
     return ".asl." in path.name or any(mark in text for mark in _OURS)

@@ -1,6 +1,7 @@
 """What `python -m lint` prints, and how it ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,10 +108,13 @@ def test_a_template_that_cannot_be_read_is_told_in_a_folder_too(
 def test_what_a_template_names_and_cannot_be_read_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "wait.json"}}
     (folder / "template.json").write_text(json.dumps({"Resources": {"Machine": machine}}))
-    (folder / "wait.json").write_text("{")
+    (folder / "wait.json").write_text('{"StartAt": ')
 
-    assert main(["template.json"]) == 2
-    assert capsys.readouterr().err.startswith("wait.json:1: is not JSON")
+    assert main([]) == 2
+
+    printed = capsys.readouterr().err
+    assert printed.startswith("wait.json:1: is not JSON")
+    assert printed.endswith("1 file, 0 findings, 1 error\n")
 
 
 def test_files_of_others_and_hidden_ones_are_passed_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +195,24 @@ def test_house_rules_run_on_request(folder: Path, capsys: pytest.CaptureFixture[
 
     assert main(["--house"]) == 1
     assert "EC1001 the state machine: QueryLanguage is not JSONata" in capsys.readouterr().out
+
+
+def test_what_cannot_be_printed_is_shown_in_other_words(folder: Path) -> None:
+    (folder / "wait.asl.json").write_text(MACHINE.replace('"Wait"', '"\\ud800 Wäit"'))
+    command = [sys.executable, "-m", "lint", str(folder)]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert "\\ud800 W\\xe4it: TimeoutSeconds is missing" in run.stdout
+    assert run.returncode == 1
+
+
+def test_a_reader_who_leaves_early_is_no_error(folder: Path) -> None:
+    (folder / "wait.asl.json").write_text(MACHINE)
+    command = f"'{sys.executable}' -m lint '{folder}' | true"
+    run = subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run.stderr == "1 file, 1 finding\n"
 
 
 def test_it_runs_as_a_module(folder: Path) -> None:

@@ -94,7 +94,11 @@ FAULTS = [
     Fault("EC2014", drop(*WORKER_STATEMENTS, 3), "Role may not logs:CreateLogStream, logs:PutLogEvents to FunctionLog"),
     Fault("EC2015", put(*of("WorkQueue", "QueueName"), value="work"), "WorkQueue: QueueName is a physical name"),
     Fault("EC2015", put(*of("Machine", "Name"), value="work"), "Machine: Name is a physical name"),
-    Fault("EC2015", put(*of("FunctionLogGroup", "LogGroupName"), value="/work"), "FunctionLogGroup: LogGroupName is a"),
+    Fault(
+        "EC2015",
+        put(*of("FunctionLogGroup", "LogGroupName"), value="/functions"),
+        "FunctionLogGroup: LogGroupName is a",
+    ),
     Fault("EC2019", drop(*of("MachineLogGroup", "LogGroupName")), "MachineLogGroup: LogGroupName is not !Sub"),
     Fault("EC2019", drop(*of("Machine", "Logging")), "Machine: Logging.Destinations names no log group"),
     # rights of the house
