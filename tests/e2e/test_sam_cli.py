@@ -166,11 +166,12 @@ def test_local_invoke_finds_the_layers_of_a_running_engine(
     stacks: Stacks, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a shell that `make env` has pointed at the engine, which holds no layers
+    worker = stacks[FLAGSHIP].outputs["PaymentWorkerFunctionName"]
     for name, value in engine.client_variables().items():
         monkeypatch.setenv(name, value)
     cache_layers(engine)
     # When SAM CLI looks for those of a function
-    described = engine.client("lambda").get_function(FunctionName=stacks[FLAGSHIP].outputs["PaymentWorkerFunctionName"])
+    described = engine.client("lambda").get_function(FunctionName=worker)
     [layer] = described["Configuration"]["Layers"]
     [found] = LayerDownloader(os.environ["SAM_LAYER_CACHE_BASEDIR"], ".", []).download_all(
         [LayerVersion(layer["Arn"], None)]
