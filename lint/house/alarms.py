@@ -1,6 +1,6 @@
 """What tells a person: alarms, and the notification of each end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lint.documents import Fields, Json, Problem, fields, items, number
 from lint.house.encryption import attached
@@ -76,8 +76,8 @@ def stopped_executions_are_told_of(template: Template) -> Iterator[Problem]:
             ]
             if not rules:
                 what = f"no AWS::Events::Rule on ABORTED publishes to {topic} with an InputTransformer and"
-                yield template.resources[name].says(f"{what} a DeadLetterConfig to an encrypted queue")
-            elif topic not in attached(template, "AWS::SNS::TopicPolicy", "Topics", _lets_events_publish):
+                yield template.resources[name].says(f"{what} a DeadLetterConfig to an encrypted queue that lets it in")
+            elif topic not in attached(template, "AWS::SNS::TopicPolicy", "Topics", _lets_events("sns:Publish")):
                 yield template.resources[topic].says("no AWS::SNS::TopicPolicy lets events.amazonaws.com publish")
 
 
@@ -92,20 +92,21 @@ def _is_about_stops_of(machine: str, pattern: Json) -> bool:
 
 
 def _tells(target: Json, topic: str, template: Template) -> bool:
-    queue = template.queues.get(referenced(fields(fields(target).get("DeadLetterConfig")).get("Arn")) or "")
+    queue = referenced(fields(fields(target).get("DeadLetterConfig")).get("Arn"))
     return (
         referenced(fields(target).get("Arn")) == topic
         and "InputTransformer" in fields(target)
-        and queue is not None
-        and "KmsMasterKeyId" in queue.properties
+        and queue in attached(template, "AWS::SQS::QueuePolicy", "Queues", _lets_events("sqs:SendMessage"))
+        and queue in template.queues
+        and "KmsMasterKeyId" in template.queues[queue].properties
     )
 
 
-def _lets_events_publish(statement: Fields) -> bool:
-    return (
+def _lets_events(action: str) -> Callable[[Fields], bool]:
+    return lambda statement: (
         statement.get("Effect") == "Allow"
         and "events.amazonaws.com" in listed(fields(statement.get("Principal")).get("Service"))
-        and "sns:Publish" in listed(statement.get("Action"))
+        and action in listed(statement.get("Action"))
     )
 
 

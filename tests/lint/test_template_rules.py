@@ -188,6 +188,7 @@ FAULTS = [
             put(*of("StopRule", "EventPattern", "detail", "stateMachineArn"), value=[{"Ref": "Other"}]),
             drop(*of("StopRule", "Targets", 0, "InputTransformer")),
             drop(*of("StopRule", "Targets", 0, "DeadLetterConfig")),
+            drop(*of("QueuePolicy", "PolicyDocument", "Statement", 1)),
         )
     ),
     Fault("EC5006", drop(*of("TopicPolicy", "PolicyDocument", "Statement", 1)), "Topic: no AWS::SNS::TopicPolicy lets"),
