@@ -11,6 +11,7 @@ python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
 LOCAL := .venv/bin/python -m local
 # Commands that start nothing make do without the environment
 LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m local
+OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Only from the command line: some environments have a PORT of their own
@@ -18,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check audit format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api up down status env test faults check check-style check-types check-rules lint audit format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -43,20 +44,30 @@ status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
-test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 7 minutes
-	@.venv/bin/python -m pytest
+test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 4 minutes
+	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
-check: .venv/test.stamp audit ## format, lint and types of the code, the judges and the tests of the templates
+check: .venv/test.stamp audit check-style check-types check-rules ## format, lint and types of the code, the rules and the judges of the templates
+
+check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
-	@.venv/bin/python -m mypy functions local tests
-	@.venv/bin/python -m pytest tests/template
+
+check-types: .venv/test.stamp
+	@.venv/bin/python -m mypy functions local lint tests
+
+check-rules: .venv/test.stamp
+	@.venv/bin/python -m lint --house $(OWN_FILES)
+	@.venv/bin/python -m pytest tests/lint
+
+lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
+	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))
 
 audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
-	@.venv/bin/python -m tests.template.judges
+	@.venv/bin/python -m lint.judges
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
@@ -64,7 +75,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions local tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find functions lint local tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt

@@ -1,6 +1,19 @@
-"""Settings of every test: nothing reaches AWS, whatever the machine's own AWS profile, unless STACK_NAME is set."""
+"""What tests share: an embedded AWS, its stacks, and no way to AWS, whatever the profile, unless STACK_NAME is set."""
 
+import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from local import PROJECT
+from local.engine import Engine
+from tests.e2e.stack import STACKS, Notifications, Stack, Stacks
+from tests.progress import Progress, layer_of
 
 os.environ.update(POWERTOOLS_SERVICE_NAME="test", POWERTOOLS_METRICS_NAMESPACE="test")
 if "STACK_NAME" not in os.environ:
@@ -13,3 +26,67 @@ if "STACK_NAME" not in os.environ:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
+
+# How long an example takes says how busy the machine is
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and config.get_verbosity() < 0 and not hasattr(config, "workerinput"):  # -v shows every test instead
+        config.pluginmanager.register(Progress(terminal))
+
+
+# Modules whose tests are long and share nothing
+APART = ("test_deployment", "test_faults", "test_sam_cli")
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests run in the same one of pytest-xdist's processes, each of which has an embedded AWS of its own.
+
+    Any may run anywhere. To save time, those that share a stack stay together, by its name in theirs, or else a module.
+    (pytest-xdist's own `--dist loadgroup` groups nothing with pytest 9.2: pytest-dev/pytest-xdist#1386.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0])
+        if module.stem in APART:
+            return nodeid
+        layer = layer_of(nodeid)
+        named = [stack for stack in STACKS if stack in nodeid.replace("_", "-")]
+        return f"{layer} {named[0]}" if named and layer in ("e2e", "security") else str(module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The embedded AWS of this test run, on a port of its own."""
+    engine = Engine(tmp_path_factory.mktemp("embedded-aws") / "engine")
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def stacks(request: pytest.FixtureRequest) -> Stacks:
+    return Stacks(None if "STACK_NAME" in os.environ else request.getfixturevalue("engine"))
+
+
+@pytest.fixture(scope="module")
+def notifications(stack: Stack) -> Iterator[Notifications]:
+    """Empties the test queue, for as long as the tests of one module run."""
+    with Notifications(stack) as notifications:
+        yield notifications
+
+
+@pytest.fixture
+def order() -> dict[str, object]:
+    """The sample order."""
+    sample: dict[str, object] = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
+    return sample

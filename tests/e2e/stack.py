@@ -1,8 +1,10 @@
 """A deployed stack as the end-to-end tests see it: start executions, wait for their ends, collect notifications."""
 
 import json
+import os
 import threading
 import time
+import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +14,21 @@ from typing import Any, Self, TypeVar
 
 import boto3
 
+from local import PROJECT
+from local.deployment import configured_stack_name, deploy
+from local.engine import ACCESS_KEY, REGION, SECRET_KEY, Engine
+
 T = TypeVar("T")
 
+# By stack name, the section of samconfig.toml that deploys it
+STACKS = {
+    configured_stack_name(section): section
+    for section, commands in tomllib.loads((PROJECT / "samconfig.toml").read_text()).items()
+    if isinstance(commands, dict)
+}
 
-def poll(what: str, check: Callable[[], T | None], seconds: float = 20, every: float = 0.1) -> T:
+
+def poll(what: str, check: Callable[[], T | None], seconds: float = 60, every: float = 0.1) -> T:
     """The first thing other than None that `check` returns. Fails the test, naming what it awaited, when time is up."""
     deadline = time.monotonic() + seconds
     while True:
@@ -71,7 +84,7 @@ class Stack:
         found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine])]
         return {execution["executionArn"]: execution["status"] for page in found for execution in page}
 
-    def ended(self, execution_id: str, seconds: float = 20) -> dict[str, Any]:
+    def ended(self, execution_id: str, seconds: float = 60) -> dict[str, Any]:
         """The description of an execution that has ended, or will within the seconds given."""
 
         def check() -> dict[str, Any] | None:
@@ -87,6 +100,10 @@ class Stack:
         ]
         return events
 
+    def stop(self, execution_id: str, **why: str) -> None:
+        """Stops an execution, with an error and a cause if they are given."""
+        self.client("stepfunctions").stop_execution(executionArn=execution_id, **why)
+
     def states_entered(self, execution_id: str) -> list[str]:
         return [
             event["stateEnteredEventDetails"]["name"]
@@ -98,7 +115,7 @@ class Stack:
     def send(self, queue: str, body: str) -> None:
         self.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
 
-    def receive(self, queue: str, seconds: float = 20) -> dict[str, Any]:
+    def receive(self, queue: str, seconds: float = 60) -> dict[str, Any]:
         """The next message of a queue, deleted from it."""
         url = self.outputs[queue]
 
@@ -115,22 +132,32 @@ class Stack:
         answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
         return Invocation(answer.get("FunctionError"), json.loads(answer["Payload"].read()))
 
-    def log_lines(self, function: str) -> list[dict[str, Any]]:
-        """What a function has logged so far: the lines that are JSON, out of its log group."""
+    def log(self, pattern: str = "") -> list[str]:
+        """What the functions have printed so far, or what of it has a text in it."""
         pages = self.client("logs").get_paginator("filter_log_events")
+        group = self.outputs["FunctionLogGroupName"]
+        found = pages.paginate(logGroupName=group, filterPattern=f'"{pattern}"' if pattern else "")
+        return [event["message"] for page in found for event in page["events"]]
+
+    def log_lines(self, function: str) -> list[dict[str, Any]]:
+        """What a function has logged so far: the lines that Powertools wrote for it."""
         lines = []
-        for page in pages.paginate(logGroupName=f"/aws/lambda/{self.outputs[function]}"):
-            for event in page["events"]:
-                with suppress(ValueError):
-                    lines.append(json.loads(event["message"]))
-        return [line for line in lines if isinstance(line, dict)]
+        for text in self.log(self.outputs[function]):
+            with suppress(ValueError):
+                lines.append(json.loads(text))
+        mine = self.outputs[function]
+        return [line for line in lines if isinstance(line, dict) and line.get("function_name") == mine]
+
+    def attributes(self, queue: str, *names: str) -> list[str]:
+        url = self.outputs[queue]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
+        return [answer["Attributes"][name] for name in names]
 
     def depth(self, queue: str) -> int:
         """How many messages a queue holds, those in flight included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        url = self.outputs[queue]
-        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        return sum(
+            map(int, self.attributes(queue, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
+        )
 
     @contextmanager
     def consumer_off(self, function: str) -> Iterator[None]:
@@ -171,19 +198,65 @@ class Stack:
             configure(before)
 
     @contextmanager
+    def impatient(self, machine: str, state: str, **seconds: int) -> Iterator[None]:
+        """Shortens the waits of a state for executions that are started meanwhile: `TimeoutSeconds=2`."""
+        client, arn = self.client("stepfunctions"), self.outputs[machine]
+        before = client.describe_state_machine(stateMachineArn=arn)["definition"]
+        definition = json.loads(before)
+        assert seconds.keys() <= definition["States"][state].keys()
+        definition["States"][state].update(seconds)
+        client.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
+        if self.endpoint_url is None:
+            time.sleep(10)  # on AWS, executions may start with the definition of before for some seconds
+        try:
+            yield
+        finally:
+            client.update_state_machine(stateMachineArn=arn, definition=before)
+
+    @contextmanager
     def quick_redelivery(self, *queues: str, seconds: int = 1) -> Iterator[None]:
         """Shortens the visibility timeout of queues, so that a test need not wait for the production one."""
         sqs = self.client("sqs")
-        before = {}
+
+        def configure(queue: str, timeout: str) -> None:
+            sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": timeout})
+
+        before = {queue: self.attributes(queue, "VisibilityTimeout")[0] for queue in queues}
         for queue in queues:
-            answer = sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["VisibilityTimeout"])
-            before[queue] = answer["Attributes"]["VisibilityTimeout"]
-            sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": str(seconds)})
+            configure(queue, str(seconds))
         try:
             yield
         finally:
             for queue, timeout in before.items():
-                sqs.set_queue_attributes(QueueUrl=self.outputs[queue], Attributes={"VisibilityTimeout": timeout})
+                configure(queue, timeout)
+
+
+def deployed(engine: Engine, **arguments: Any) -> Stack:
+    """A stack that `sam deploy` makes on the embedded AWS; arguments as of `local.deployment.deploy`."""
+    outputs = deploy(engine.client_environment(), **arguments)
+    session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+    name = arguments.get("stack_name") or configured_stack_name(arguments.get("config_env", "default"))
+    return Stack(name, outputs, session, engine.endpoint_url, engine.client_environment())
+
+
+def on_aws(name: str) -> Stack:
+    """A stack that somebody deployed to AWS, reached with the AWS profile of this environment."""
+    [described] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    return Stack(name, outputs, boto3.Session(), None, dict(os.environ))
+
+
+class Stacks(dict[str, Stack]):
+    """By name, each deployed when it is first asked for; with STACK_NAME set, whatever the name, that one on AWS."""
+
+    def __init__(self, engine: Engine | None) -> None:
+        self._engine = engine
+
+    def __missing__(self, name: str) -> Stack:
+        self[name] = (
+            deployed(self._engine, config_env=STACKS[name]) if self._engine else on_aws(os.environ["STACK_NAME"])
+        )
+        return self[name]
 
 
 class Notifications:
@@ -204,7 +277,7 @@ class Notifications:
         self._stop.set()
         self._thread.join()
 
-    def of(self, execution_id: str, seconds: float = 20) -> list[dict[str, Any]]:
+    def of(self, execution_id: str, seconds: float = 60) -> list[dict[str, Any]]:
         """The notifications of an execution: all there are, once there is one."""
         return poll(f"notification of {execution_id}", lambda: self._bodies.get(execution_id), seconds)
 

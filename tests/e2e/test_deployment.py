@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from local import PROJECT
 from local.deployment import deploy
 from local.engine import Engine
-from tests.e2e.conftest import PROJECT, deployed, set_seconds
-from tests.e2e.stack import Notifications
+from tests.e2e.stack import deployed
 
 Order = dict[str, object]
 
@@ -81,20 +81,3 @@ def test_a_reader_who_leaves_ends_nothing(project_copy: Path) -> None:
         assert first_line("env").startswith("unset")
     finally:
         first_line("down")
-
-
-def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
-    engine: Engine, project_copy: Path, order: Order
-) -> None:
-    # Given a stack whose wait is 1 second, not an hour
-    set_seconds(project_copy / "statemachine/payment_callback.asl.json", "RequestPayment", TimeoutSeconds=1)
-    stack = deployed(engine, directory=project_copy, stack_name="impatient")
-    # When the worker does not answer
-    with Notifications(stack) as notifications, stack.consumer_off("PaymentWorkerFunctionName"):
-        execution_id = stack.start(order)
-        end = stack.ended(execution_id)
-        [notification] = notifications.of(execution_id)
-    # Then
-    assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
-    assert (notification["outcome"], notification["Error"]) == ("FAILED", "States.Timeout")
-    assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]

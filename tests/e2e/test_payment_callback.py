@@ -1,14 +1,20 @@
 """The payment callback from start to notification, on a deployed stack."""
 
 import json
+from collections import defaultdict
 
 import pytest
 
-from tests.e2e.stack import Notifications, Stack, poll
+from tests.e2e.stack import Notifications, Stack, Stacks, poll
 
 Order = dict[str, object]
 
 SUCCESS_MESSAGE = "Payment processed successfully."
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["payment-callback"]
 
 
 def numbered(order: Order, count: int) -> list[object]:
@@ -42,55 +48,105 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
     assert statuses == {"SUCCEEDED", "FAILED"}
 
 
-@pytest.mark.parametrize(
-    ("payload", "cause"),
-    [
-        ({"amount": 10, "cvv": "123"}, "orderId must be text of 1 to 256 characters."),
-        ({"orderId": "order-1"}, "amount must be a number above 0."),
-        ({"orderId": 7, "amount": -1}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
-        ({}, "orderId must be text of 1 to 256 characters; amount must be a number above 0."),
-        ({"orderId": "order-1", "amount": float("inf")}, "amount must be a number above 0."),
-        ([], "The payment must be a JSON object with orderId and amount."),
-        ("text", "The payment must be a JSON object with orderId and amount."),
-        (None, "The payment must be a JSON object with orderId and amount."),
-    ],
-    ids=str,
-)
-def test_an_input_that_is_no_payment_fails_at_once_and_says_why(
-    stack: Stack, notifications: Notifications, payload: object, cause: str
+def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
+    stack: Stack, notifications: Notifications, order: Order
 ) -> None:
-    execution_id = stack.start(payload)
-    end = stack.ended(execution_id)
-    assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Payment.InvalidRequest", cause)
-    order_id = "order-1" if isinstance(payload, dict) and payload.get("orderId") == "order-1" else None
+    # Given a workflow that waits for 1 second, not for an hour, and a worker that does not answer
+    with (
+        stack.consumer_off("PaymentWorkerFunctionName"),
+        stack.impatient("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1),
+    ):
+        # When
+        execution_id = stack.start(order)
+        end = stack.ended(execution_id)
+    # Then
+    assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
     [notification] = notifications.of(execution_id)
+    assert (notification["outcome"], notification["Error"]) == ("FAILED", "States.Timeout")
+    assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
+
+
+def test_a_payment_that_somebody_stops_is_told_as_aborted(
+    stack: Stack, notifications: Notifications, order: Order
+) -> None:
+    # Given an execution that waits
+    with stack.consumer_off("PaymentWorkerFunctionName"):
+        execution_id = stack.start(order)
+        poll("wait", lambda: stack.states_entered(execution_id) or None)
+        # When
+        stack.stop(execution_id, error="Order.Withdrawn", cause="The customer called.")
+        [notification] = notifications.of(execution_id)
+    # Then, although its request is answered later
+    on_aws = stack.endpoint_url is None  # the embedded AWS leaves both out of the event
     assert notification == {
-        "outcome": "FAILED",
-        "Error": "Payment.InvalidRequest",
-        "Cause": cause,
-        "orderId": order_id,
+        "outcome": "ABORTED",
+        "Error": "Order.Withdrawn" if on_aws else None,
+        "Cause": "The customer called." if on_aws else None,
+        "orderId": None,
         "executionId": execution_id,
     }
+    poll("empty queue", lambda: stack.depth("PaymentQueueUrl") == 0 or None)
+    notifications.settle()
+    assert notifications.count(execution_id) == 1
+    assert stack.ended(execution_id)["status"] == "ABORTED"
+    assert stack.states_entered(execution_id) == ["RequestPayment"]
+
+
+def test_an_input_that_is_no_payment_fails_at_once_and_says_why(stack: Stack, notifications: Notifications) -> None:
+    # Given
+    order_id, amount = "orderId must be text of 1 to 256 characters", "amount must be a number above 0"
+    not_an_object = "The payment must be a JSON object with orderId and amount."
+    invalid: list[tuple[object, str]] = [
+        ({"amount": 10, "cvv": "123"}, f"{order_id}."),
+        ({"orderId": 7, "amount": -1}, f"{order_id}; {amount}."),
+        ({"orderId": "order-1"}, f"{amount}."),
+        ({"orderId": "order-1", "amount": float("inf")}, f"{amount}."),
+        ([], not_an_object),
+        ("text", not_an_object),
+        (None, not_an_object),
+    ]
+    # When
+    executions = stack.start_all([payload for payload, _ in invalid])
+    # Then
+    for execution_id, (payload, cause) in zip(executions, invalid, strict=True):
+        end = stack.ended(execution_id)
+        assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Payment.InvalidRequest", cause), payload
+        [notification] = notifications.of(execution_id)
+        assert notification == {
+            "outcome": "FAILED",
+            "Error": "Payment.InvalidRequest",
+            "Cause": cause,
+            "orderId": "order-1" if cause == f"{amount}." else None,
+            "executionId": execution_id,
+        }
 
 
 def test_a_message_delivered_twice_gets_the_same_answer_twice(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
-    # Given a payment request that was sent to the queue three times over
+    # Given payment requests that are in the queue twice, and come once more when they have been answered
     with stack.consumer_off("PaymentWorkerFunctionName"):
         executions = [stack.start({**order, "orderId": f"again-{number}"}) for number in range(6)]
         bodies = [stack.receive("PaymentQueueUrl")["Body"] for _ in executions]
-        for body in bodies * 3:
+        for body in bodies * 2:
             stack.send("PaymentQueueUrl", body)
-    # When the worker has seen all of them
-    poll("empty queue", lambda: stack.depth("PaymentQueueUrl") == 0 or None, seconds=60)
-    # Then each workflow ended once, as a direct invocation with the same message says it should
-    from payment_worker import payment_succeeds
+    ends = {execution_id: stack.ended(execution_id)["status"] for execution_id in executions}
+    for body in bodies:
+        stack.send("PaymentQueueUrl", body)
+    # When the worker has answered
+    answers: defaultdict[str, list[str]] = defaultdict(list)
 
-    expected = {}
-    for message in map(json.loads, bodies):
-        expected[message["executionId"]] = "SUCCEEDED" if payment_succeeds(message["taskToken"], 0.5) else "FAILED"
-    assert {execution_id: stack.ended(execution_id)["status"] for execution_id in executions} == expected
+    def answered() -> bool | None:
+        answers.clear()
+        for line in stack.log_lines("PaymentWorkerFunctionName"):
+            if "answer" in line:
+                answers[line["correlation_id"]].append(line["answer"])
+        return all(len(answers[execution_id]) >= 2 for execution_id in executions) or None
+
+    poll("two answers to each", answered)
+    # Then it gave the same answer to each message, and each workflow ended that way, once
+    for execution_id, status in ends.items():
+        assert set(answers[execution_id]) == {"success" if status == "SUCCEEDED" else "failure"}
     notifications.settle()
     assert [notifications.count(execution_id) for execution_id in executions] == [1] * len(executions)
 
@@ -99,7 +155,7 @@ def test_200_executions_from_8_threads_all_end_with_one_notification_each(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     executions = stack.start_all(numbered(order, 200), threads=8)
-    ends = [stack.ended(execution_id, seconds=60)["status"] for execution_id in executions]
+    ends = [stack.ended(execution_id)["status"] for execution_id in executions]
     assert set(ends) == {"SUCCEEDED", "FAILED"}
     for execution_id in executions:
         notifications.of(execution_id)

@@ -1,16 +1,77 @@
-"""The walk-throughs of the documents work as printed, word for word."""
+"""The commands of the documents work as printed, in a shell as their reader's: word for word, but for placeholders."""
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.e2e.documents import Shell, shell_blocks
-from tests.e2e.stack import Stack, poll
+from local import PROJECT
+from tests.e2e.stack import Stack, Stacks, poll
 
 
-def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
-    *blocks, version_2, version_1 = shell_blocks("docs/manual-callback.md", "Walk-through")
+def shell_blocks(document: str, heading: str) -> list[str]:
+    """The shell blocks of a section, without the one that points the shell at the embedded AWS."""
+    sections = re.split(r"^## ", (PROJECT / document).read_text(), flags=re.MULTILINE)
+    [section] = [section for section in sections if section.startswith(heading)]
+    blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    return [block for block in blocks if 'eval "$(make -s env)"' not in block]
+
+
+class Shell:
+    """A shell that is pointed at a stack, and keeps what one block sets for the next."""
+
+    def __init__(self, stack: Stack, scratch: Path) -> None:
+        self._state = scratch / "shell-state"
+        self._state.touch(mode=0o600)
+        tools = Path(sys.executable).parent
+        self._environment = {
+            **stack.environment,
+            "PATH": f"{tools}:{stack.environment['PATH']}",
+            "HOME": str(scratch),
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+    def run(self, script: str) -> str:
+        """What the script prints. Fails when one of its commands does."""
+        state = shlex.quote(str(self._state))
+        keep = f"{{ export -p; declare -f; }} > {state}"
+        shell = ["bash", "-euo", "pipefail", "-c", f". {state}; set -a\n{script}\n{keep}"]
+        run = subprocess.run(
+            shell, cwd=PROJECT, env=self._environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    def value(self, name: str) -> str:
+        return self.run(f'printf %s "${name}"')
+
+
+def test_payment_callback(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["payment-callback"]
+    shell = Shell(stack, tmp_path)
+    start, describe, receive = shell_blocks("README.md", "Go on by hand")
+    execution_id = json.loads(shell.run(start))["executionArn"]
+    end = stack.ended(execution_id)
+    assert json.loads(shell.run(describe.replace("EXECUTION_ARN", execution_id)))["status"] == end["status"]
+    assert json.loads(json.loads(shell.run(receive))["Messages"][0]["Body"])["Type"] == "Notification"
+    # And before the stack is deleted
+    with stack.consumer_off("PaymentWorkerFunctionName"):
+        [abbreviate] = shell_blocks("docs/operations.md", "# Operations")
+        shell.run(abbreviate)
+        for document, heading in (("README.md", "Deploy to AWS"), ("docs/operations.md", "Taking the stack away")):
+            execution_id = json.loads(shell.run(start))["executionArn"]
+            [stop] = [block for block in shell_blocks(document, heading) if "stop-execution" in block]
+            shell.run(stop.partition("sam delete")[0])
+            assert stack.ended(execution_id)["status"] == "ABORTED"
+
+
+def test_manual_callback(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["manual-callback"]
+    *blocks, version_2, version_1, stop = shell_blocks("docs/manual-callback.md", "Walk-through")
     deploy, abbreviate, start, receive, call_back, describe = blocks
-    shell = Shell(manual_callback, tmp_path)
+    shell = Shell(stack, tmp_path)
     shell.run(deploy)
     shell.run(abbreviate)
     assert shell.run(start) == "RUNNING\n"
@@ -19,7 +80,7 @@ def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
     assert answer == {"action": "success", "outcome": "DELIVERED"}
     status, output = shell.run(describe).rstrip("\n").split("\t")
     assert (status, json.loads(output)) == ("SUCCEEDED", {"approved": True})
-    assert manual_callback.depth("ManualCallbackQueueUrl") == 0
+    assert stack.depth("ManualCallbackQueueUrl") == 0
     # And the inline form: version 2's is version 1's with one option more
     response = tmp_path / "response.json"
     inline = version_1.replace("TOKEN", shell.value("TOKEN")).replace("response.json", str(response))
@@ -28,24 +89,39 @@ def test_manual_callback(manual_callback: Stack, tmp_path: Path) -> None:
     assert " ".join(version_2.replace("--cli-binary-format raw-in-base64-out", "").split()) == " ".join(
         version_1.split()
     )
+    # And before the stack is deleted
+    shell.run(start)
+    shell.run(stop)
+    assert stack.ended(shell.value("EXECUTION"))["status"] == "ABORTED"
+    stack.receive("ManualCallbackQueueUrl")
 
 
-def test_async_api(async_api: Stack, tmp_path: Path) -> None:
-    deploy, abbreviate, start, describe, start_others, describe_others, read_log, list_simulations = shell_blocks(
+def test_async_api(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["async-api"]
+    deploy, abbreviate, start, describe, start_others, describe_others, *blocks = shell_blocks(
         "docs/async-api.md", "Walk-through"
     )
-    shell = Shell(async_api, tmp_path)
+    read_log, list_simulations, stop = blocks
+    shell = Shell(stack, tmp_path)
     shell.run(deploy)
     shell.run(abbreviate)
     shell.run(start)
-    async_api.ended(shell.value("EXECUTION"))
+    stack.ended(shell.value("EXECUTION"))
     status, output = shell.run(describe).rstrip("\n").split("\t")
     assert (status, json.loads(output)["status"]) == ("SUCCEEDED", 200)
     shell.run(start_others)
     for name in ("INVALID", "FAILING"):
-        async_api.ended(shell.value(name))
+        stack.ended(shell.value(name))
     errors = [line.split("\t")[:2] for line in shell.run(describe_others).splitlines()]
     assert errors == [["FAILED", "AsyncApi.InvalidRequest"], ["FAILED", "AsyncApi.RequestFailed"]]
     executions = [shell.value(name) for name in ("EXECUTION", "INVALID", "FAILING")]
-    poll("log of all three", lambda: all(map(shell.run(read_log).__contains__, executions)) or None, every=1)
+    poll("log of all three", lambda: all(map("".join(stack.log()).__contains__, executions)) or None)
+    assert all(map(shell.run(read_log).__contains__, executions))
     assert "SUCCEEDED" in shell.run(list_simulations)
+    # And before the stack is deleted
+    machine, simulator = "AsyncApiStateMachineArn", "AsyncApiSimulatorStateMachineArn"
+    execution_id = stack.start({"waitTime": 600, "status": "success"}, machine)
+    poll("simulation", lambda: "RUNNING" in stack.executions(simulator).values() or None)
+    shell.run(stop)
+    assert stack.ended(execution_id)["status"] == "ABORTED"
+    assert "RUNNING" not in stack.executions(simulator).values()

@@ -57,7 +57,7 @@ def _stop(world: World, ledger: Ledger, count: int, random: Random) -> None:
 
 
 def _break_worker(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    with world.broken_worker():
+    with world.stack.without_variable(WORKER, "PAYMENT_SUCCESS_RATE"):
         ledger.start(orders("broken", count))
     ledger.injected["broken worker"] += 1
 

@@ -159,7 +159,7 @@ def twice(world: World, ledger: Ledger, count: int, random: Random) -> None:
 
 def poison(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Readable messages that always break the worker: their executions fail long before their timeout."""
-    with world.broken_worker():
+    with world.stack.without_variable(WORKER, "PAYMENT_SUCCESS_RATE"):
         ledger.start(orders("poison", count))
         ledger.injected["poison message"] += count
         poll("ends of the poisoned", lambda: ledger.look() == 0 or None, 120)

@@ -10,8 +10,7 @@ from typing import Any
 
 from local.engine import Engine
 from local.processes import command_lines
-from tests.e2e.conftest import deployed
-from tests.e2e.stack import Notifications, Stack, poll
+from tests.e2e.stack import Notifications, Stack, deployed, poll
 from tests.faults.proxy import FaultProxy, no_fault
 
 WORKER = "PaymentWorkerFunctionName"
@@ -35,22 +34,6 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(pids)
-
-    @contextmanager
-    def broken_worker(self) -> Iterator[None]:
-        """Takes the worker its configuration, so that every invocation fails, and gives it back."""
-        client, name = self.stack.client("lambda"), self.stack.outputs[WORKER]
-        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-
-        def configure(values: dict[str, str]) -> None:
-            client.update_function_configuration(FunctionName=name, Environment={"Variables": values})
-            client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-
-        try:
-            configure({key: value for key, value in variables.items() if key != "PAYMENT_SUCCESS_RATE"})
-            yield
-        finally:
-            configure(variables)
 
     # -------------------------------------------------------------- queues
     def send(self, *bodies: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -92,26 +92,20 @@ def _simulator(stack: Stack, operation: str, **source: object) -> Simulator:
 class Privileges:
     """What a role needs and what it must not have, in the terms of a deployed stack."""
 
-    def __init__(self, stack: Stack, role: Role, arns: Mapping[str, Arn] | None = None) -> None:
-        arns = arns or stack_arns(stack)
-
-        def arn_of(resource: str) -> str:
-            return resource if resource == "*" else str(arns[resource])
-
-        self.needed = {arn_of(resource): set(actions) for resource, actions in role.needs.items()}
+    def __init__(self, stack: Stack, role: Role) -> None:
+        arns = stack_arns(stack)
+        self.needed = {"*" if name == "*" else str(arns[name]): set(actions) for name, actions in role.needs.items()}
         forbidden: defaultdict[str, dict[str, None]] = defaultdict(dict)  # an ordered set of actions by ARN
-        for resource, actions in role.near_misses.items():
-            forbidden[arn_of(resource)].update(dict.fromkeys(actions))
-        for resource in role.needs:  # what it has a right to comes before what it has none to
-            if resource != "*":
-                forbidden[arn_of(resource)].update(dict.fromkeys(known_actions(arns[resource].service)))
-                for near_miss in arns[resource].near_misses(stack.name):
-                    forbidden[near_miss].update(dict.fromkeys(known_actions(arns[resource].service)))
-        for arn in arns.values():
-            for near_miss in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
-                forbidden[near_miss].update(dict.fromkeys(known_actions(arn.service)))
-        for service in SERVICES:
-            forbidden["*"].update(dict.fromkeys(known_actions(service)))
+
+        def forbid(arns: Iterable[Arn]) -> None:
+            for arn in arns:
+                for each in (str(arn), arn.but(suffix=""), *arn.near_misses(stack.name)):
+                    services = (arn.service, "sts") if arn.service == "iam" else (arn.service,)
+                    forbidden[each].update(dict.fromkeys(action for name in services for action in known_actions(name)))
+
+        forbid(arns[name] for name in role.needs if name != "*")  # first, for a fault is likely here
+        forbidden["*"].update(dict.fromkeys(action for name in SERVICES for action in known_actions(name)))
+        forbid(arns.values())
         everywhere = self.needed.get("*", set())
         self.forbidden = {
             arn: [action for action in actions if action not in everywhere | self.needed.get(arn, set())]
@@ -135,7 +129,9 @@ def inline_policies(stack: Stack, role_name: str) -> Documents:
 
 
 def mutants(documents: Documents) -> Iterator[tuple[str, Documents]]:
-    """The policies with one fault each, and what it is: a statement removed, widened, or short of an action."""
+    """The policies with one fault each, and what it is: a statement too many, removed, widened or cut down."""
+    pass_roles = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    yield "with one to pass roles", [*documents, {"Version": "2012-10-17", "Statement": [pass_roles]}]
     for number, document in enumerate(documents):
         for position, statement in enumerate(document["Statement"]):
             name = statement["Sid"]
@@ -156,7 +152,6 @@ def _faulty(statement: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any
         yield f"with {service}:*", [{**statement, "Action": [*actions, f"{service}:*"]}]
         one_more = next(action for action in known_actions(service) if action not in actions)
         yield f"with {one_more}", [{**statement, "Action": [*actions, one_more]}]
-    yield "beside one to pass roles", [statement, {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}]
     for action in actions if len(actions) > 1 else []:
         yield f"without {action}", [{**statement, "Action": [other for other in actions if other != action]}]
 

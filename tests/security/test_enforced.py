@@ -1,5 +1,4 @@
-"""The end-to-end suite of the payment callback once more, on an embedded AWS that decides about every call by IAM, over
-TLS.
+"""The payment callback on an embedded AWS that decides about every call by IAM, over TLS.
 
 The embedded AWS denies SendTask* to a role that is granted it on a state machine, which AWS allows. So these tests, and
 nothing else, grant the functions' roles SendTask* on everything.
@@ -17,9 +16,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.engine import Engine
-from tests.e2e.conftest import deployed
-from tests.e2e.stack import Notifications, Stack
-from tests.e2e.test_payment_callback import *  # noqa: F403 - its tests are collected here, with the fixtures below
+from tests.e2e.stack import Stack, deployed
+from tests.e2e.test_payment_callback import (  # noqa: F401 - collected here, with the fixtures below
+    test_a_payment_that_somebody_stops_is_told_as_aborted,
+    test_payments_succeed_and_fail_and_each_end_is_told_the_truth,
+)
 from tests.security.arns import stack_arns, stack_resources
 
 ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
@@ -49,12 +50,6 @@ def stack(engine: Engine) -> Iterator[Stack]:
     yield stack
     for client in stack.clients.values():
         client.close()  # the engine would wait for the end of each TLS connection
-
-
-@pytest.fixture(scope="module")
-def notifications(stack: Stack) -> Iterator[Notifications]:
-    with Notifications(stack) as notifications:
-        yield notifications
 
 
 # ------------------------------------------------------------------ that it is enforced

@@ -1,0 +1,1 @@
+"""Rules of this project alone, asked for by `--house`."""
