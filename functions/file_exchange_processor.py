@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.request import printable_execution_id
 
+MAX_COUNT = 99  # of attempts; a longer number may be anything, and is not to be printed
 DEFAULT_INFO = "The execution's input has no info."
 
 
@@ -38,7 +39,7 @@ def make_request(event: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest(problem)
     request, attempt, fail_times = event["input"], event["retryCount"] + 1, event["input"].get("failTimes", 0)
     if attempt <= fail_times:
-        raise ProcessingFailed(f"Attempt {attempt} fails because the input has failTimes {fail_times}.")
+        raise ProcessingFailed(f"Attempt {attempt} fails because the input's failTimes is {fail_times}.")
     uuid = str(uuid5(NAMESPACE_URL, event["executionId"]))
     logger.info("request made", uuid=uuid, attempt=attempt, correlation_id=event["executionId"])
     return {"uuid": uuid, "info": request.get("info", DEFAULT_INFO)}
@@ -49,11 +50,11 @@ def event_problem(event: object) -> str | None:
     if not isinstance(event, dict) or not isinstance(event.get("input"), dict):
         return 'The input must be a JSON object, such as {"info": {"orderId": "order-1"}} or {"failTimes": 2}.'
     if not _is_count(event["input"].get("failTimes", 0)):
-        return "failTimes must be a whole number, 0 or more."
+        return f"failTimes must be a whole number from 0 to {MAX_COUNT}."
     if not (printable_execution_id(event.get("executionId")) and _is_count(event.get("retryCount"))):
         return "The event must have executionId, an ARN, and retryCount; the folder events/ holds samples."
     return None
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
