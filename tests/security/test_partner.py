@@ -1,4 +1,4 @@
-"""The policy for the partner of a file exchange, as the deployed stack shows it: folders to read and to write, no more."""
+"""The policy for the partner of a file exchange, as the deployed stack shows it: a folder to read, one to write."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def policy(stack: Stack) -> dict[str, Any]:
 
 
 def allowed(stack: Stack, policy: dict[str, Any], arn: str, service: str = "s3") -> set[str]:
-    """All that the partner may do with an ARN. The simulator of the embedded AWS takes no context: no condition is met."""
+    """All that the partner may do with an ARN. The simulator is given no context, so that no condition is met."""
     answer = stack.client("iam").simulate_custom_policy(
         PolicyInputList=[json.dumps(policy)], ActionNames=[*known_actions(service)], ResourceArns=[arn]
     )
