@@ -27,7 +27,7 @@ from callbacks.task import (
 )
 from callbacks.waiting import UUID, Waiting
 
-EARLY_RECEIVES = 5  # of the event of an answer that comes before the request is written out
+EARLY_RECEIVES = 3  # of the event of an answer that comes before the request is written out
 MAX_KEY_BYTES = 1024  # of S3
 
 _KEY = re.compile(rf"inbound/(?P<uuid>{UUID})/(?P<name>success\.json|failure\.json|heartbeat)")
@@ -39,6 +39,7 @@ NOT_JSON = "The file is not JSON that a workflow can take."
 BAD_FAILURE = 'A failure must be a JSON object like {"error": "OutOfStock", "cause": "None is left."}, with texts.'
 ERROR_OF_AWS = "The error must not begin with States., SQS., SNS. or Lambda., which are AWS's own."
 NOT_FIRST = "Another answer came before this one, and has decided."
+TOO_LARGE = "The file is of more than 5 GB, which S3 does not move. It stays where it is: drop a smaller one."
 NOBODY_WAITS = (
     "No workflow waits for this answer: the uuid is unknown, was answered, was not answered in time, or stopped."
 )
@@ -71,6 +72,9 @@ def take_in(record: SQSRecord) -> Outcome | None:
     """
     key, receives, outcome = file_key(record.body), int(record.attributes.approximate_receive_count), None
     while file := bucket.read(key):
+        if file.size > bucket.MAX_COPY_BYTES:
+            explain(file, TOO_LARGE)
+            break
         try:
             outcome = take(file, receives) or outcome
         except Conflict:
@@ -186,13 +190,22 @@ def fits(file: File, content: Json) -> bool:
 
 def reject(file: File, reason: str, uuid: str | None = None) -> None:
     """Put a file into rejected/, with the reason beside it. Raises Conflict or BucketUnavailable."""
-    key = f"rejected/{file.key}"
-    if len(f"{key}.reason.txt".encode()) > MAX_KEY_BYTES:
-        key = f"rejected/inbound/{sha256(file.key.encode()).hexdigest()}"
-    bucket.copy(file, key)
-    bucket.write_text(f"{key}.reason.txt", f"{reason}\n\nThe file came as: {file.key}\n")
+    bucket.copy(file, rejected_key(file))
+    explain(file, reason, uuid)
     bucket.remove_version(file)
+
+
+def explain(file: File, reason: str, uuid: str | None = None) -> None:
+    """Write the reason for which a file is not taken into rejected/. Raises BucketUnavailable."""
+    bucket.write_text(f"{rejected_key(file)}.reason.txt", f"{reason}\n\nThe file came as: {file.key}\n")
     logger.warning("file rejected", uuid=uuid, reason=reason)
+
+
+def rejected_key(file: File) -> str:
+    """Where a file is kept: under its own key, unless that leaves no room for more."""
+    key = f"rejected/{file.key}"
+    fits_in = len(f"{key}.reason.txt".encode()) <= MAX_KEY_BYTES
+    return key if fits_in else f"rejected/inbound/{sha256(file.key.encode()).hexdigest()}"
 
 
 def forget_answered(key: str) -> None:

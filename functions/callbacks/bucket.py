@@ -24,10 +24,12 @@ from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from callbacks.task import CLIENT_CONFIG, MAX_OUTPUT_BYTES
 
+MAX_COPY_BYTES = 5 * 1024**3  # of S3, in one call
+
 _s3 = boto3.client("s3", config=CLIENT_CONFIG)
-# S3 copies up to 5 GB in one call, and answers when it has done so
+# S3 answers when it has copied all, which may take the better part of a minute
 _s3_for_copies = boto3.client(
-    "s3", config=CLIENT_CONFIG.merge(Config(read_timeout=20, retries={"mode": "legacy", "total_max_attempts": 1}))
+    "s3", config=CLIENT_CONFIG.merge(Config(read_timeout=45, retries={"mode": "legacy", "total_max_attempts": 1}))
 )
 
 
@@ -94,7 +96,7 @@ def write_text(key: str, content: str) -> None:
 
 
 def copy(file: File, key: str) -> str:
-    """Copy a file, and return the version of the copy. Raises Conflict where the file is gone."""
+    """Copy a file of up to MAX_COPY_BYTES, and return the version of the copy. Raises Conflict where it is gone."""
     source = {"Bucket": bucket_name(), "Key": file.key, "VersionId": file.version_id}
     # Its tags stay behind: to copy them takes rights of their own
     copied = _call(_s3_for_copies.copy_object, Key=key, CopySource=source, TaggingDirective="REPLACE")

@@ -82,7 +82,7 @@ def test_a_success_is_the_output_and_told_without_its_content(
     execution_id, uuid = asked(stack, bucket, info={"orderId": "order-1"})
     request = json.loads(bucket.await_text(f"outbound/{uuid}/request.json"))
     assert (request["uuid"], request["info"]) == (uuid, {"orderId": "order-1"})
-    assert bucket.keys(f"tokens/{uuid}") == [f"tokens/{uuid}.json"]
+    token = json.loads(bucket.await_text(f"tokens/{uuid}.json"))["taskToken"]
     # When
     bucket.drop(request["answerTo"]["heartbeat"], "")
     bucket.drop(request["answerTo"]["success"], '{"status": "shipped"}')
@@ -95,6 +95,8 @@ def test_a_success_is_the_output_and_told_without_its_content(
     assert bucket.await_text(f"processed/{uuid}/success.json") == '{"status": "shipped"}'
     poll("empty folders", lambda: bucket.keys(f"inbound/{uuid}") + bucket.keys(f"tokens/{uuid}") == [] or None)
     assert bucket.keys(f"rejected/inbound/{uuid}") == []
+    assert stack.log(token) == []
+    assert token not in json.dumps([request, notifications.bodies(execution_id)])
 
 
 def test_a_failure_fails_the_workflow_with_its_error_and_cause(

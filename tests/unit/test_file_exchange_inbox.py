@@ -22,6 +22,7 @@ from file_exchange_inbox import (
     NOT_FIRST,
     NOT_JSON,
     ODD_KEY,
+    TOO_LARGE,
 )
 from tests.unit.exchange import NAME, REQUEST_KEY, SENT_AT, TOKEN, UUID, Exchange, new_exchange
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
@@ -181,6 +182,18 @@ def test_a_key_that_leaves_no_room_for_a_prefix_is_kept_under_its_hash(exchange:
     kept = f"rejected/inbound/{sha256(key.encode()).hexdigest()}"
     assert exchange.keys("rejected/") == [kept, f"{kept}.reason.txt"]
     assert key in exchange.text(f"{kept}.reason.txt")
+
+
+def test_a_file_that_is_too_large_to_be_moved_stays_with_the_reason_and_the_wait_goes_on(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "MAX_COPY_BYTES", 10)
+    assert exchange.tell(exchange.drop("success.json", '"more than 10 bytes"')) == NONE_FAILED
+    assert exchange.keys("inbound/") == [SUCCESS]
+    assert exchange.keys("rejected/") == [f"rejected/{SUCCESS}.reason.txt"]
+    assert exchange.text(f"rejected/{SUCCESS}.reason.txt").startswith(TOO_LARGE)
+    exchange.tell(exchange.drop("success.json", "{}"))
+    assert [operation for operation, _ in exchange.answers()] == ["success"]
 
 
 def test_what_is_rejected_twice_under_one_name_is_kept_twice(exchange: Exchange) -> None:
