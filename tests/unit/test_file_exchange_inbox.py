@@ -24,7 +24,7 @@ from file_exchange_inbox import (
     ODD_KEY,
     TOO_LARGE,
 )
-from tests.unit.exchange import NAME, REQUEST_KEY, SENT_AT, TOKEN, UUID, Exchange, new_exchange
+from tests.unit.exchange import NAME, REQUEST_KEY, SENT_AT, TOKEN, TOKEN_KEY, UUID, Exchange, new_exchange
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
 
 NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
@@ -260,6 +260,45 @@ def test_an_answer_beside_one_that_has_decided_and_is_not_given_yet_is_rejected(
     exchange.tell(SUCCESS)
     assert [operation for operation, _ in exchange.answers()] == ["success", "success"]
     assert exchange.keys("tokens/") == []
+
+
+def meanwhile(exchange: Exchange, operation: str, happens: Callable[[], object]) -> None:
+    """Something happens while a callback is on its way."""
+    call = getattr(exchange.step_functions, operation)
+
+    def call_meanwhile(**arguments: str) -> Any:
+        setattr(exchange.step_functions, operation, call)
+        happens()
+        return call(**arguments)
+
+    setattr(exchange.step_functions, operation, call_meanwhile)
+
+
+def test_what_is_kept_is_what_was_given_whatever_is_dropped_meanwhile(exchange: Exchange) -> None:
+    exchange.drop("success.json", "1")
+    meanwhile(exchange, "send_task_heartbeat", lambda: exchange.drop("success.json", "2"))
+    exchange.tell(SUCCESS)
+    assert exchange.answers() == [("success", {"output": "1"})]
+    assert exchange.text(PROCESSED) == "1"
+    assert_rejected(exchange, SUCCESS, NOBODY_WAITS)
+    assert exchange.text(f"rejected/{SUCCESS}") == "2"
+
+
+def test_the_token_of_a_wait_that_is_redriven_meanwhile_stays(exchange: Exchange) -> None:
+    exchange.drop("success.json")
+    meanwhile(exchange, "send_task_success", lambda: exchange.ask("new", SENT_AT + 1))
+    exchange.tell(SUCCESS)
+    assert json.loads(exchange.text(TOKEN_KEY))["taskToken"] == "new"
+
+
+def test_the_token_of_an_answer_that_is_not_given_yet_stays(exchange: Exchange) -> None:
+    exchange.drop("success.json")
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call=4, after=False)
+        exchange.tell(SUCCESS)
+    assert json.loads(exchange.text(TOKEN_KEY))["answer"]["key"] == SUCCESS
+    file_exchange_inbox.forget_answered(SUCCESS)
+    assert exchange.keys("tokens/") == [TOKEN_KEY]
 
 
 @pytest.mark.parametrize("name", ["success.json", "failure.json"])
