@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from moto import mock_aws
 
 import file_exchange_inbox
@@ -78,10 +77,6 @@ def dropped_event(*keys: str, receives: int = 1) -> dict[str, Any]:
     for record in event["Records"]:
         record["attributes"]["ApproximateReceiveCount"] = str(receives)
     return event
-
-
-def record(event: dict[str, Any]) -> SQSRecord:
-    return SQSRecord(event["Records"][0])
 
 
 @contextmanager

@@ -24,7 +24,17 @@ from file_exchange_inbox import (
     ODD_KEY,
     TOO_LARGE,
 )
-from tests.unit.exchange import NAME, REQUEST_KEY, SENT_AT, TOKEN, TOKEN_KEY, UUID, Exchange, new_exchange
+from tests.unit.exchange import (
+    NAME,
+    REQUEST_KEY,
+    SENT_AT,
+    TOKEN,
+    TOKEN_KEY,
+    UUID,
+    Exchange,
+    dropped_event,
+    new_exchange,
+)
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
 
 NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
@@ -377,6 +387,13 @@ def test_sample_events(exchange: Exchange, name: str, outcomes: list[str], retur
     assert [operation for operation, _ in exchange.answers()] == outcomes
     assert len(failed_records(response)) == returned
     assert exchange.keys("inbound/") == []
+
+
+def test_a_record_that_does_not_say_how_often_it_came_is_handled_all_the_same(exchange: Exchange) -> None:
+    event = dropped_event(exchange.drop("success.json"))
+    del event["Records"][0]["attributes"]
+    assert file_exchange_inbox.lambda_handler(event, CONTEXT) == NONE_FAILED
+    assert len(exchange.answers()) == 1
 
 
 def test_an_event_about_a_file_that_is_gone_is_done_with(exchange: Exchange) -> None:
