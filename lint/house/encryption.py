@@ -5,9 +5,11 @@ The embedded AWS enforces none of it, so that nothing else would find a grant th
 Queues: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 Topics: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 Environment variables: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+Buckets: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
+import re
 from collections.abc import Iterator
 
 from lint.documents import Fields, Json, Problem, Steps, fields, items, texts_in
@@ -36,16 +38,23 @@ _POLICIES = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "s3:*"),
 }
 
+_OBJECTS = re.compile(r"\$\{(\w+)\.Arn\}/.*")  # ${Bucket.Arn}/outbound/*
 _READ = frozenset({"kms:Decrypt"})
 _WRITE = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
 _LOG = frozenset({"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"})
 # What a role that may do this to an encrypted thing needs of the key
-_OF_ACTIONS = {"sqs:SendMessage": _WRITE, "sqs:ReceiveMessage": _READ, "sns:Publish": _WRITE}
+_OF_ACTIONS = {
+    "sqs:SendMessage": _WRITE,
+    "sqs:ReceiveMessage": _READ,
+    "sns:Publish": _WRITE,
+    "s3:GetObject": _READ,
+    "s3:PutObject": _WRITE,
+}
 _LOGS = "logs.${AWS::Region}.amazonaws.com"
 # What limits a service to this account
 _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionContext:aws:logs:arn"}
 # What is encrypted without a grant that is known here would be a hole in EC4003
-_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Logs::LogGroup", *FUNCTIONS}
+_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::S3::Bucket", "AWS::Logs::LogGroup", *FUNCTIONS}
 
 
 @template_rule("EC4002")
@@ -100,12 +109,20 @@ def whoever_needs_the_key_may_use_it(template: Template) -> Iterator[Problem]:
 def _needed_by(role: Resource, own: list[Grant], encrypted: dict[str, str]) -> set[str]:
     needed: set[str] = set()
     for grant in own:
-        if any(referenced(resource) in encrypted for resource in grant.resources):
+        if any(_holder(resource) in encrypted for resource in grant.resources):
             needed.update(*(_OF_ACTIONS[action] for action in grant.of(set(_OF_ACTIONS))))
     for name, function in role.template.functions.items():
         if name in encrypted and referenced(function.get("Role")) == role.id:
             needed |= _READ
     return needed
+
+
+def _holder(resource: Json) -> str | None:
+    """What a grant is about, or the bucket of the objects that it is about."""
+    match resource:
+        case {"Fn::Sub": str(text)} if found := _OBJECTS.fullmatch(text):
+            return found[1]
+    return referenced(resource)
 
 
 def _key_policy_problems(key: Resource, encrypted: dict[str, str]) -> Iterator[Problem]:
