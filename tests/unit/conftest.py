@@ -2,7 +2,6 @@
 
 import io
 
-import moto  # noqa: F401 - it must be there before a client is made, or the client escapes it
 import pytest
 import pytest_socket
 
