@@ -5,6 +5,7 @@ The embedded AWS enforces none of it, so that nothing else would find a grant th
 Queues: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 Topics: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 Environment variables: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+Tables: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
@@ -38,14 +39,21 @@ _POLICIES = {
 
 _READ = frozenset({"kms:Decrypt"})
 _WRITE = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+_TABLE = _WRITE | {"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 _LOG = frozenset({"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"})
 # What a role that may do this to an encrypted thing needs of the key
-_OF_ACTIONS = {"sqs:SendMessage": _WRITE, "sqs:ReceiveMessage": _READ, "sns:Publish": _WRITE}
+_OF_ACTIONS = {
+    "sqs:SendMessage": _WRITE,
+    "sqs:ReceiveMessage": _READ,
+    "sns:Publish": _WRITE,
+    "dynamodb:GetRecords": _READ,
+    **dict.fromkeys(("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), _TABLE),
+}
 _LOGS = "logs.${AWS::Region}.amazonaws.com"
 # What limits a service to this account
 _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionContext:aws:logs:arn"}
 # What is encrypted without a grant that is known here would be a hole in EC4003
-_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Logs::LogGroup", *FUNCTIONS}
+_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", *FUNCTIONS}
 
 
 @template_rule("EC4002")

@@ -15,6 +15,7 @@ EVENT = of("WorkerFunction", "Events", "Work", "Properties")
 MACHINE_STATEMENTS = of("MachineRole", "Policies", 0, "PolicyDocument", "Statement")
 WORKER_STATEMENTS = of("WorkerRole", "Policies", 0, "PolicyDocument", "Statement")
 KEY_STATEMENTS = of("Key", "KeyPolicy", "Statement")
+KEEP_ORDERS = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Orders", "Arn"]}}
 LAYER = "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python314-${Architecture}"
 
 
@@ -144,6 +145,13 @@ FAULTS = [
                 "MachineRole may not kms:Decrypt, kms:GenerateDataKey with the key, and has",
             ),
             (drop(*WORKER_STATEMENTS, 2), "WorkerRole may not kms:Decrypt with the key, and has to"),
+            (
+                both(
+                    resource("Orders", "AWS::DynamoDB::Table", SSESpecification={"KMSMasterKeyId": {"Ref": "Key"}}),
+                    put(*WORKER_STATEMENTS, 3, value=KEEP_ORDERS),
+                ),
+                "WorkerRole may not kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:ReEncryptFrom",
+            ),
             (
                 put(*WORKER_STATEMENTS, 2, "Action", value=["kms:Decrypt", "kms:Encrypt"]),
                 "may kms:Encrypt with the key",

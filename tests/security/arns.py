@@ -1,7 +1,7 @@
 """The ARNs of a deployed stack's resources, and others that resemble them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.e2e.stack import Stack
@@ -57,7 +57,10 @@ def stack_resources(stack: Stack) -> list[dict[str, Any]]:
 
 
 def stack_arns(stack: Stack) -> dict[str, Arn]:
-    """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream."""
+    """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream.
+
+    Of a table also `ID/stream`, its stream.
+    """
     [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     _, partition, _, region, account, _ = description["StackId"].split(":", 5)
     arns = {}
@@ -78,4 +81,8 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
             name,
             LOG_STREAM if service == "logs" else "",
         )
+        if kind == "AWS::DynamoDB::Table":
+            table = stack.client("dynamodb").describe_table(TableName=physical_id)["Table"]
+            stream = f"{name}/stream/{table['LatestStreamLabel']}"
+            arns[f"{resource['LogicalResourceId']}/stream"] = replace(arns[resource["LogicalResourceId"]], name=stream)
     return arns

@@ -42,6 +42,9 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "test",
     "PAYMENT_SUCCESS_RATE": "0.5",
     "SIMULATOR_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Simulator",
+    "ORDER_TABLE_NAME": "orders",
+    "ORDER_API_URL": "https://api.example/v1",
+    "ORDER_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation",
 }
 # All that an operator might turn on to see more
 LOUD = {

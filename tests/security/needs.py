@@ -16,6 +16,10 @@ ANSWER = ("states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTask
 INVOKE = ("lambda:InvokeFunction",)
 DECRYPT = ("kms:Decrypt",)
 ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")  # as queues and topics do for whoever sends to them
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html: of a table
+USE_TABLE_KEY = (*ENCRYPT, "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+FIND_STREAMS = ("dynamodb:ListStreams",)  # Lambda asks for it beside the three
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 SEND_TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html: a workflow samples, too
@@ -77,5 +81,43 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
         "AsyncApiSimulatorRole": function({"AsyncApiStateMachine": ANSWER}),
         "DeadLetterReporterRole": function({"DeadLetterQueue": RECEIVE, "AsyncApiStateMachine": ANSWER}),
         "NotificationLoggerRole": function({"UndeliveredNotificationQueue": SEND, "EncryptionKmsKey": ENCRYPT}),
+    },
+    "order-confirmation": {
+        "OrderConfirmationStateMachineRole": workflow(
+            {
+                "OrderProcessorFunction": INVOKE,
+                "OrderTable": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                "NotificationTopic": PUBLISH,
+                "EncryptionKmsKey": USE_TABLE_KEY,
+            }
+        ),
+        "OrderApiRole": function(
+            {
+                "OrderTable": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                "EncryptionKmsKey": USE_TABLE_KEY,
+            }
+        ),
+        "OrderProcessorRole": function(
+            {"OrderTable": ("dynamodb:PutItem", "dynamodb:UpdateItem"), "EncryptionKmsKey": USE_TABLE_KEY}
+        ),
+        "OrderStarterRole": function(
+            {
+                "OrderTable/stream": READ_STREAM,
+                "OrderConfirmationStateMachine": START,
+                "UndeliveredRecordQueue": SEND,
+                "EncryptionKmsKey": ENCRYPT,
+                "*": (*FIND_STREAMS, *SEND_TRACES),
+            }
+        ),
+        "OrderConfirmerRole": function(
+            {
+                "OrderTable/stream": READ_STREAM,
+                "OrderTable": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
+                "OrderConfirmationStateMachine": ANSWER,
+                "UndeliveredRecordQueue": SEND,
+                "EncryptionKmsKey": USE_TABLE_KEY,
+                "*": (*FIND_STREAMS, *SEND_TRACES),
+            }
+        ),
     },
 }
