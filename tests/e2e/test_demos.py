@@ -10,7 +10,11 @@ from local.engine import Engine
 from tests.e2e.stack import STACKS, Stacks
 
 # What does the work; that of the manual callback is done by its demo
-CONSUMERS = {"payment-callback": "PaymentWorkerFunctionName", "async-api": "AsyncApiRequesterFunctionName"}
+CONSUMERS = {
+    "payment-callback": "PaymentWorkerFunctionName",
+    "async-api": "AsyncApiRequesterFunctionName",
+    "order-confirmation": "OrderConfirmerFunctionName",
+}
 
 
 @pytest.fixture
