@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass(frozen=True)

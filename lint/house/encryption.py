@@ -5,10 +5,12 @@ The embedded AWS enforces none of it, so that nothing else would find a grant th
 Queues: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 Topics: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 Environment variables: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+Buckets: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 Tables: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
+import re
 from collections.abc import Iterator
 
 from lint.documents import Fields, Json, Problem, Steps, fields, items, texts_in
@@ -37,6 +39,7 @@ _POLICIES = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "s3:*"),
 }
 
+_OBJECTS = re.compile(r"\$\{(\w+)\.Arn\}/.*")  # ${Bucket.Arn}/outbound/*
 _READ = frozenset({"kms:Decrypt"})
 _WRITE = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
 _TABLE = _WRITE | {"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
@@ -46,6 +49,8 @@ _OF_ACTIONS = {
     "sqs:SendMessage": _WRITE,
     "sqs:ReceiveMessage": _READ,
     "sns:Publish": _WRITE,
+    "s3:GetObject": _READ,
+    "s3:PutObject": _WRITE,
     "dynamodb:GetRecords": _READ,
     **dict.fromkeys(("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), _TABLE),
 }
@@ -53,7 +58,14 @@ _LOGS = "logs.${AWS::Region}.amazonaws.com"
 # What limits a service to this account
 _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionContext:aws:logs:arn"}
 # What is encrypted without a grant that is known here would be a hole in EC4003
-_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup", *FUNCTIONS}
+_KNOWN = {
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::S3::Bucket",
+    "AWS::DynamoDB::Table",
+    "AWS::Logs::LogGroup",
+    *FUNCTIONS,
+}
 
 
 @template_rule("EC4002")
@@ -108,12 +120,20 @@ def whoever_needs_the_key_may_use_it(template: Template) -> Iterator[Problem]:
 def _needed_by(role: Resource, own: list[Grant], encrypted: dict[str, str]) -> set[str]:
     needed: set[str] = set()
     for grant in own:
-        if any(referenced(resource) in encrypted for resource in grant.resources):
+        if any(_holder(resource) in encrypted for resource in grant.resources):
             needed.update(*(_OF_ACTIONS[action] for action in grant.of(set(_OF_ACTIONS))))
     for name, function in role.template.functions.items():
         if name in encrypted and referenced(function.get("Role")) == role.id:
             needed |= _READ
     return needed
+
+
+def _holder(resource: Json) -> str | None:
+    """What a grant is about, or the bucket of the objects that it is about."""
+    match resource:
+        case {"Fn::Sub": str(text)} if found := _OBJECTS.fullmatch(text):
+            return found[1]
+    return referenced(resource)
 
 
 def _key_policy_problems(key: Resource, encrypted: dict[str, str]) -> Iterator[Problem]:

@@ -101,6 +101,39 @@ def follow(
                 time.sleep(0.1)
 
 
+def follow_notified(engine: Engine, executions: list[Execution], console: Console, queue_url: str) -> None:
+    """`follow`, with the notifications from a queue that is subscribed to them."""
+    sqs, by_arn = engine.client("sqs"), {execution.arn: execution for execution in executions}
+    others: list[str] = []
+    follow(engine, executions, console, lambda: others.extend(_receive(sqs, queue_url, by_arn)))
+    for receipt in others:
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
+
+
+def _receive(sqs: Any, queue_url: str, by_arn: Mapping[str, Execution]) -> list[str]:  # noqa: ANN401
+    """Note and delete the notifications of these executions; the receipts of other messages, which stay."""
+    others = []
+    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
+    for message in answer.get("Messages", []):
+        notification = _notification(message["Body"])
+        execution = by_arn.get(notification.get("executionId", ""))
+        if execution is None:
+            others.append(message["ReceiptHandle"])
+        else:
+            execution.notification = notification
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return others
+
+
+def _notification(body: str) -> dict[str, Any]:
+    """What the topic published, out of the envelope that it puts around it; empty for anything else."""
+    try:
+        notification = json.loads(json.loads(body)["Message"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return notification if isinstance(notification, dict) else {}
+
+
 def summarize(executions: list[Execution], console: Console, *, notified: bool = True) -> bool:
     """Whether each execution ended in time and, where there are notifications, was notified."""
     succeeded = sum(execution.status == "SUCCEEDED" for execution in executions)

@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -11,9 +10,8 @@ from rich.text import Text
 from local import PROJECT
 from local.demos.common import (
     COLUMNS,
-    LONG_POLL_SECONDS,
     Execution,
-    follow,
+    follow_notified,
     make_console,
     print_commands,
     start,
@@ -32,40 +30,12 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     with calls_explained():
         inputs = [(order_id, order | {"orderId": order_id}) for order_id in order_ids]
         executions = start(engine, outputs["StateMachineWaitForCallbackArn"], inputs)
-        sqs, queue_url = engine.client("sqs"), outputs["WaitForCallbackDemoNotificationTestQueueUrl"]
-        by_arn = {execution.arn: execution for execution in executions}
-        others: list[str] = []
-        follow(engine, executions, console, lambda: others.extend(_receive(sqs, queue_url, by_arn)))
-        for receipt in others:
-            sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
+        queue_url = outputs["WaitForCallbackDemoNotificationTestQueueUrl"]
+        follow_notified(engine, executions, console, queue_url)
     console.print(_table(executions))
     complete = summarize(executions, console)
     print_commands(console, _commands(engine, outputs))
     return complete
-
-
-def _receive(sqs: Any, queue_url: str, by_arn: Mapping[str, Execution]) -> list[str]:  # noqa: ANN401
-    """Note and delete the notifications of these executions; the receipts of other messages, which stay."""
-    others = []
-    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
-    for message in answer.get("Messages", []):
-        notification = _notification(message["Body"])
-        execution = by_arn.get(notification.get("executionId", ""))
-        if execution is None:
-            others.append(message["ReceiptHandle"])
-        else:
-            execution.notification = notification
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return others
-
-
-def _notification(body: str) -> dict[str, Any]:
-    """What the topic published, out of the envelope that it puts around it; empty for anything else."""
-    try:
-        notification = json.loads(json.loads(body)["Message"])
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return notification if isinstance(notification, dict) else {}
 
 
 def _table(executions: list[Execution]) -> Table:

@@ -262,9 +262,9 @@ class Stacks(dict[str, Stack]):
 class Notifications:
     """Drains a stack's test queue in the background and sorts what it finds by execution."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, queue: str = "WaitForCallbackDemoNotificationTestQueueUrl") -> None:
         self._sqs = stack.client("sqs")
-        self._url = stack.outputs["WaitForCallbackDemoNotificationTestQueueUrl"]
+        self._url = stack.outputs[queue]
         self._bodies: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._drain)

@@ -13,6 +13,7 @@ from tests.e2e.stack import STACKS, Stacks
 CONSUMERS = {
     "payment-callback": "PaymentWorkerFunctionName",
     "async-api": "AsyncApiRequesterFunctionName",
+    "file-exchange": "FileExchangeOutboxFunctionName",
     "order-confirmation": "OrderConfirmerFunctionName",
 }
 

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from local import PROJECT
 from tests.e2e.stack import Stack, Stacks, poll
@@ -125,3 +126,40 @@ def test_async_api(stacks: Stacks, tmp_path: Path) -> None:
     shell.run(stop)
     assert stack.ended(execution_id)["status"] == "ABORTED"
     assert "RUNNING" not in stack.executions(simulator).values()
+
+
+def test_file_exchange(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["file-exchange"]
+    deploy, abbreviate, start, read, beat_and_break_off, see_why, answer, see, stop, empty = shell_blocks(
+        "docs/file-exchange.md", "Walk-through"
+    )
+    shell = Shell(stack, tmp_path)
+    shell.run(deploy)
+    shell.run(abbreviate)
+    shell.run(start)
+    uuid = str(uuid5(NAMESPACE_URL, shell.value("EXECUTION")))
+    await_file(stack, f"outbound/{uuid}/request.json")
+    assert json.loads(shell.run(read))["uuid"] == uuid
+    shell.run(beat_and_break_off)
+    await_file(stack, f"rejected/inbound/{uuid}/success.json.reason.txt")
+    reason, *_, status = shell.run(see_why).splitlines()
+    assert (reason, status) == ("The file is not JSON that a workflow can take.", "RUNNING")
+    shell.run(answer)
+    end = stack.ended(shell.value("EXECUTION"))
+    assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"status": "shipped"})
+    described, *listed = shell.run(see).splitlines()
+    status, output = described.split("\t")
+    assert (status, json.loads(output)) == ("SUCCEEDED", {"status": "shipped"})
+    assert any(f"processed/{uuid}/success.json" in line for line in listed)
+    # And before the stack is deleted
+    shell.run(start)
+    shell.run(stop)
+    assert stack.ended(shell.value("EXECUTION"))["status"] == "ABORTED"
+    shell.run(empty)
+    bucket = stack.outputs["ExchangeBucketName"]
+    assert {"Versions", "DeleteMarkers"}.isdisjoint(stack.client("s3").list_object_versions(Bucket=bucket))
+
+
+def await_file(stack: Stack, key: str) -> None:
+    s3, bucket = stack.client("s3"), stack.outputs["ExchangeBucketName"]
+    poll(key, lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"))

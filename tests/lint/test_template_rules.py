@@ -15,6 +15,12 @@ EVENT = of("WorkerFunction", "Events", "Work", "Properties")
 MACHINE_STATEMENTS = of("MachineRole", "Policies", 0, "PolicyDocument", "Statement")
 WORKER_STATEMENTS = of("WorkerRole", "Policies", 0, "PolicyDocument", "Statement")
 KEY_STATEMENTS = of("Key", "KeyPolicy", "Statement")
+ENCRYPTED = {
+    "ServerSideEncryptionConfiguration": [
+        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "Key"}}}
+    ]
+}
+WRITE_FILES = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": {"Fn::Sub": "${Files.Arn}/inbox/*"}}
 KEEP_ORDERS = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Orders", "Arn"]}}
 LAYER = "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python314-${Architecture}"
 
@@ -145,6 +151,13 @@ FAULTS = [
                 "MachineRole may not kms:Decrypt, kms:GenerateDataKey with the key, and has",
             ),
             (drop(*WORKER_STATEMENTS, 2), "WorkerRole may not kms:Decrypt with the key, and has to"),
+            (
+                both(
+                    resource("Files", "AWS::S3::Bucket", BucketEncryption=ENCRYPTED),
+                    put(*WORKER_STATEMENTS, 3, value=WRITE_FILES),
+                ),
+                "WorkerRole may not kms:GenerateDataKey with the key, and has to",
+            ),
             (
                 both(
                     resource("Orders", "AWS::DynamoDB::Table", SSESpecification={"KMSMasterKeyId": {"Ref": "Key"}}),

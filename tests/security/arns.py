@@ -22,6 +22,8 @@ FORMS: Mapping[str, str | None] = {
 }
 GLOBAL = {"iam"}  # services whose ARNs name no region
 NOWHERE = {"s3"}  # services whose ARNs name neither region nor account
+# In a bucket: what the templates know, each beside what only begins alike
+FOLDERS = [f"{name}{more}" for name in ("inbound", "outbound", "processed", "rejected", "tokens") for more in ("", "2")]
 # CloudWatch Logs decides about CreateLogStream and PutLogEvents by the ARN of a log stream
 LOG_STREAM = ":log-stream:2026/11/20/[$LATEST]0123456789abcdef"
 
@@ -59,7 +61,7 @@ def stack_resources(stack: Stack) -> list[dict[str, Any]]:
 def stack_arns(stack: Stack) -> dict[str, Arn]:
     """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream.
 
-    Of a table also `ID/stream`, its stream.
+    Of a bucket also `ID/FOLDER`, an object in a folder; of a table also `ID/stream`, its stream.
     """
     [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     _, partition, _, region, account, _ = description["StackId"].split(":", 5)
@@ -81,6 +83,10 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
             name,
             LOG_STREAM if service == "logs" else "",
         )
+        if kind == "AWS::S3::Bucket":
+            bucket = arns[resource["LogicalResourceId"]]
+            for folder in FOLDERS:
+                arns[f"{resource['LogicalResourceId']}/{folder}"] = replace(bucket, suffix=f"/{folder}/file")
         if kind == "AWS::DynamoDB::Table":
             table = stack.client("dynamodb").describe_table(TableName=physical_id)["Table"]
             stream = f"{name}/stream/{table['LatestStreamLabel']}"

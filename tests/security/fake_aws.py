@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 from unittest import mock
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
@@ -21,7 +23,15 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import URLLib3Session
 
-from tests.security.sample_secrets import TOKEN
+from tests.security.sample_secrets import CARD, TOKEN
+
+WAITING = {
+    "taskToken": TOKEN,
+    "executionId": "arn:aws:states:us-east-1:123456789012:execution:FileExchange:example-1",
+    "sentAt": 1,
+    "answer": None,
+}
+FAILURE = {"error": f"card {CARD}", "cause": TOKEN}
 
 Answer = Callable[[AWSPreparedRequest], AWSResponse]
 
@@ -31,8 +41,9 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def _respond(request: AWSPreparedRequest, status: int, body: str) -> AWSResponse:
-    return AWSResponse(request.url, status, HTTPHeaders(), _Raw(body.encode()))
+def _respond(request: AWSPreparedRequest, status: int, body: str, **headers: str) -> AWSResponse:
+    named = HTTPHeaders.from_dict({name.replace("_", "-"): value for name, value in headers.items()})
+    return AWSResponse(request.url, status, named, _Raw(body.encode()))
 
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Machine:name"
@@ -59,6 +70,8 @@ def _refuse(code: str, status: int = 400) -> Answer:
             f"Invalid Token: '{told.get('taskToken')}'; 1 validation error detected: Value '{json.dumps(told)}' at "
             f"'taskToken' failed to satisfy constraint: Member must have length less than or equal to 2048"
         )
+        if is_for_s3(request):
+            return _respond(request, status, f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>")
         return _respond(request, status, json.dumps({"__type": code, "message": message}))
 
     return refuse
@@ -76,7 +89,9 @@ def _babble(request: AWSPreparedRequest) -> AWSResponse:
 
 
 def sent(request: AWSPreparedRequest) -> dict[str, Any]:
-    body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
+    read = getattr(request.body, "read", None)
+    content = read() if read else request.body
+    body = content.decode() if isinstance(content, bytes) else str(content)
     try:
         told = json.loads(body)
     except ValueError:
@@ -108,16 +123,53 @@ ANSWERS: dict[str, Answer] = {
 }
 
 
+ABOUT_TOKENS = [
+    accept,
+    *(ANSWERS[name] for name in ("InvalidToken", "InvalidOutput", "TaskTimedOut", "TaskDoesNotExist")),
+]
+
+
+def is_for_s3(request: AWSPreparedRequest) -> bool:
+    return ".s3." in request.url or "//s3." in request.url
+
+
+class Bucket:
+    """Of a file exchange: there are a token and an answer with secrets in them, until they are removed."""
+
+    def __init__(self) -> None:
+        self.removed: set[str] = set()
+
+    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
+        path = urlsplit(request.url).path
+        headers = {"ETag": '"etag"', "x_amz_version_id": "version-1"}
+        if request.method == "GET":
+            if path in self.removed or "/outbound/" in path:
+                return _respond(request, 404, "<Error><Code>NoSuchKey</Code></Error>")
+            content = json.dumps(WAITING if "/tokens/" in path else FAILURE)
+            return _respond(request, 200, content, Content_Length=str(len(content)), **headers)
+        if request.method == "DELETE":
+            self.removed.add(path)
+            return _respond(request, 204, "")
+        return _respond(request, 200, "<CopyObjectResult/>", **headers)
+
+
 class FakeAws:
     """In the place of every HTTP client of botocore in this process; `answer` may be changed at any time."""
 
     def __init__(self) -> None:
         self.answer: Answer = accept
+        self.bucket = Bucket()
 
     def __enter__(self) -> Self:
-        self._patch = mock.patch.object(URLLib3Session, "send", lambda _session, request: self.answer(request))
+        self._patch = mock.patch.object(URLLib3Session, "send", lambda _session, request: self._send(request))
         self._patch.start()
         return self
+
+    def _send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """S3 has answers of its own where the one that is set is about task tokens."""
+        if is_for_s3(request) and self.answer in ABOUT_TOKENS:
+            return self.bucket.answer(request)
+        return self.answer(request)
 
     def __exit__(self, *_: object) -> None:
         self._patch.stop()

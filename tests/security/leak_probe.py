@@ -23,7 +23,7 @@ import boto3
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.security.fake_aws import ANSWERS, FakeAws  # noqa: E402 - the path comes first
+from tests.security.fake_aws import ANSWERS, Bucket, FakeAws  # noqa: E402 - the path comes first
 from tests.security.hostile_events import hostile_events, sample_events, with_extra_keys  # noqa: E402
 
 CASE, END = "\x1ecase: ", "\x1eend: "
@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "test",
     "PAYMENT_SUCCESS_RATE": "0.5",
+    "EXCHANGE_BUCKET_NAME": "exchange-bucket",
     "SIMULATOR_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Simulator",
     "ORDER_TABLE_NAME": "orders",
     "ORDER_API_URL": "https://api.example/v1",
@@ -113,7 +114,7 @@ def probe(arguments: list[str]) -> None:
         handler = importlib.import_module(options.module).lambda_handler
         for name, event, answer, remaining_ms in cases(options.module, samples_only=options.samples):
             print(CASE + name, flush=True)
-            aws.answer = ANSWERS[answer]
+            aws.answer, aws.bucket = ANSWERS[answer], Bucket()
             run(handler, event, remaining_ms)
         print(f"{CASE}without its environment", flush=True)
         for variable in os.environ.keys() - LOUD.keys():

@@ -16,6 +16,7 @@ ANSWER = ("states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTask
 INVOKE = ("lambda:InvokeFunction",)
 DECRYPT = ("kms:Decrypt",)
 ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")  # as queues and topics do for whoever sends to them
+TELL_MISSING_FROM_FORBIDDEN = ("s3:ListBucket",)  # S3 tells only those who may list that an object is not there
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html: of a table
 USE_TABLE_KEY = (*ENCRYPT, "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
@@ -81,6 +82,41 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
         "AsyncApiSimulatorRole": function({"AsyncApiStateMachine": ANSWER}),
         "DeadLetterReporterRole": function({"DeadLetterQueue": RECEIVE, "AsyncApiStateMachine": ANSWER}),
         "NotificationLoggerRole": function({"UndeliveredNotificationQueue": SEND, "EncryptionKmsKey": ENCRYPT}),
+    },
+    "file-exchange": {
+        "FileExchangeStateMachineRole": workflow(
+            {
+                "FileExchangeProcessorFunction": INVOKE,
+                "OutboxQueue": SEND,
+                "NotificationTopic": PUBLISH,
+                "EncryptionKmsKey": ENCRYPT,
+            }
+        ),
+        "FileExchangeProcessorRole": function({}),
+        "FileExchangeOutboxRole": function(
+            {
+                "OutboxQueue": RECEIVE,
+                "ExchangeBucket": TELL_MISSING_FROM_FORBIDDEN,
+                "ExchangeBucket/tokens": ("s3:GetObject", "s3:PutObject"),
+                "ExchangeBucket/outbound": ("s3:GetObject", "s3:PutObject"),
+                "FileExchangeStateMachine": ANSWER,
+                "EncryptionKmsKey": ENCRYPT,
+            }
+        ),
+        "FileExchangeInboxRole": function(
+            {
+                "InboundQueue": RECEIVE,
+                "ExchangeBucket": TELL_MISSING_FROM_FORBIDDEN,
+                "ExchangeBucket/inbound": ("s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion"),
+                "ExchangeBucket/processed": ("s3:PutObject",),
+                "ExchangeBucket/rejected": ("s3:PutObject",),
+                "ExchangeBucket/tokens": ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
+                "ExchangeBucket/outbound": ("s3:GetObject",),
+                "FileExchangeStateMachine": ANSWER,
+                "EncryptionKmsKey": ENCRYPT,
+            }
+        ),
+        "DeadLetterReporterRole": function({"DeadLetterQueue": RECEIVE, "FileExchangeStateMachine": ANSWER}),
     },
     "order-confirmation": {
         "OrderConfirmationStateMachineRole": workflow(

@@ -51,7 +51,7 @@ NOT_AN_API = {
         "Unmask",
         "UpdateLogDelivery",
     ),
-    "s3": ("GetObjectVersion", "ListBucket", "PutObjectAcl"),
+    "s3": ("DeleteObjectVersion", "GetObjectVersion", "ListBucket", "PutObjectAcl"),
 }
 
 

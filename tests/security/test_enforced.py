@@ -26,6 +26,16 @@ from tests.security.arns import stack_arns, stack_resources
 ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
 
 
+def let_answer(stack: Stack) -> None:
+    for resource in stack_resources(stack):
+        if resource["ResourceType"] == "AWS::IAM::Role":
+            stack.client("iam").put_role_policy(
+                RoleName=resource["PhysicalResourceId"],
+                PolicyName="AnswerAnyTask",
+                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ANSWER_ANY_TASK]}),
+            )
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     directory = tmp_path_factory.mktemp("enforcing-aws") / "engine"
@@ -40,13 +50,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def stack(engine: Engine) -> Iterator[Stack]:
     stack = deployed(engine)
-    for resource in stack_resources(stack):
-        if resource["ResourceType"] == "AWS::IAM::Role":
-            stack.client("iam").put_role_policy(
-                RoleName=resource["PhysicalResourceId"],
-                PolicyName="AnswerAnyTask",
-                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ANSWER_ANY_TASK]}),
-            )
+    let_answer(stack)
     yield stack
     for client in stack.clients.values():
         client.close()  # the engine would wait for the end of each TLS connection

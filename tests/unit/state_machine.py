@@ -1,4 +1,4 @@
-"""Plays a state machine as Step Functions does, with the answer that a callback brings; nothing else can go wrong."""
+"""Plays a state machine as Step Functions does, with the answers that it gets; nothing else can go wrong."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonata  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 PROJECT = Path(__file__).parents[2]
@@ -52,12 +53,15 @@ def read_definition(name: str) -> Fields:
     return definition
 
 
-def play(definition: Fields, payload: Json, answer: Json | Failure) -> Execution:
+def play(definition: Fields, payload: Json, answer: Json | Failure, request: Json | Failure = None) -> Execution:
+    """`answer` is what the callback of the wait brings, `request` what the function returns that makes the request."""
     execution, name, value = Execution(), definition["StartAt"], payload
+    variables: Fields = {}
     while True:
         execution.entered.append(name)
         state = definition["States"][name]
-        states = {"input": value, "context": {"Execution": {"Id": EXECUTION_ID, "Input": payload}}}
+        context = {"Execution": {"Id": EXECUTION_ID, "Input": payload}, "State": {"RetryCount": 0}}
+        states = {"input": value, "context": context, "variables": variables}
         match state:
             case {"Type": "Fail"}:
                 execution.failure = evaluate({key: state[key] for key in ("Error", "Cause")}, states)
@@ -68,17 +72,18 @@ def play(definition: Fields, payload: Json, answer: Json | Failure) -> Execution
                 continue
             case {"Type": "Pass"}:
                 result: Json = None
-            case {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken"}:
-                states["context"]["Task"] = {"Token": TOKEN}
+            case {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken" | "arn:aws:states:::lambda:invoke"}:
+                context["Task"] = {"Token": TOKEN}
                 execution.sent.append(evaluate(state["Arguments"], states))
-                if isinstance(answer, Failure):
-                    caught = _catcher(state, answer.output["Error"])
-                    if caught is None:
-                        execution.failure = answer.output
+                result = answer if "QueueUrl" in state["Arguments"] else _invoked(request)
+                if isinstance(result, Failure):
+                    catcher = _catcher(state, result.output["Error"])
+                    if catcher is None:
+                        execution.failure = result.output
                         return execution
-                    name, value = caught, answer.output
+                    variables |= catcher.get("Assign", {})
+                    name, value = catcher["Next"], result.output
                     continue
-                result = answer
             case {"Resource": "arn:aws:states:::sns:publish"}:
                 execution.published.append(evaluate(state["Arguments"], states))
                 result = {"MessageId": "message-1"}
@@ -86,18 +91,24 @@ def play(definition: Fields, payload: Json, answer: Json | Failure) -> Execution
                 raise AssertionError(f"{name} is of a kind that nobody plays here")
         states["result"] = result
         value = evaluate(state["Output"], states) if "Output" in state else result
+        variables |= evaluate(state.get("Assign", {}), states)
         if state.get("End"):
             execution.output = value
             return execution
         name = state["Next"]
 
 
-def _catcher(state: Fields, error: str | None) -> str | None:
-    """Where a failure leads; States.ALL does not catch States.DataLimitExceeded."""
+def _invoked(returned: Json | Failure) -> Json | Failure:
+    return returned if isinstance(returned, Failure) else {"Payload": returned}
+
+
+def _catcher(state: Fields, error: str | None) -> Fields | None:
+    """What catches a failure; States.ALL does not catch States.DataLimitExceeded."""
     for catcher in state.get("Catch", []):
         names = catcher["ErrorEquals"]
         if error in names or (names == ["States.ALL"] and error != "States.DataLimitExceeded"):
-            return str(catcher["Next"])
+            found: Fields = catcher
+            return found
     return None
 
 
@@ -117,4 +128,6 @@ def evaluate(value: Json, states: Fields) -> Json:
 def _result(source: str, states: Fields) -> Json:
     expression = jsonata.Jsonata(source)
     expression.assign("states", states)
+    for name, value in states["variables"].items():
+        expression.assign(name, Utils.NULL_VALUE if value is None else value)
     return expression.evaluate(None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import order_api
 from orders import store
-from tests.unit.orders import CONFIRMATION_ID, FUTURE, offered, request, settled
+from tests.unit.order_table import CONFIRMATION_ID, FUTURE, offered, request, settled
 from tests.unit.support import CONTEXT, any_json, client_error, sample_event
 
 PAGE = f"/confirmations/{CONFIRMATION_ID}"

@@ -14,7 +14,7 @@ import order_processor
 import order_starter
 from callbacks.stream import NotAStreamEvent, RecordsFailed
 from orders import store
-from tests.unit.orders import CONFIRMATION_ID, TOKEN, offered, waits
+from tests.unit.order_table import CONFIRMATION_ID, TOKEN, offered, waits
 from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, sample_event
 
 MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation"

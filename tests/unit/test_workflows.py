@@ -24,10 +24,17 @@ from tests.unit.state_machine import (
     read_template,
 )
 
-PAYMENT, ASYNC_API, MANUAL = (read_definition(name) for name in ("payment_callback", "async_api", "manual_callback"))
+PAYMENT, ASYNC_API, MANUAL, EXCHANGE = (
+    read_definition(name) for name in ("payment_callback", "async_api", "manual_callback", "file_exchange")
+)
 TEMPLATES = {
     name: read_template(name)
-    for name in ("template.yaml", "templates/manual-callback.yaml", "templates/async-api.yaml")
+    for name in (
+        "template.yaml",
+        "templates/manual-callback.yaml",
+        "templates/async-api.yaml",
+        "templates/file-exchange.yaml",
+    )
 }
 ORDER: Fields = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
 REQUEST: Fields = json.loads((PROJECT / "events/async_api/success.json").read_text())
@@ -89,6 +96,70 @@ def test_an_api_call_that_succeeds_has_the_response_as_its_output() -> None:
     assert (execution.output, execution.notification) == (response, told)
 
 
+# ------------------------------------------------------------------ a file exchange
+ASKED: Fields = {"uuid": "6f2f2a5e-3c1d-5b6a-9e0f-1a2b3c4d5e6f", "info": None}
+
+
+@pytest.mark.parametrize("content", [{"status": "done"}, [1], "text", None, [], {}, False], ids=repr)
+def test_a_file_exchange_that_succeeds_has_the_content_as_its_output_and_not_in_its_notification(content: Json) -> None:
+    execution = play(EXCHANGE, {"info": "x"}, content, ASKED)
+    assert execution.entered == ["ProcessRequest", "WaitForResponse", "NotifySuccess"]
+    ids = {"uuid": ASKED["uuid"], "executionId": EXECUTION_ID}
+    assert execution.notification == {"outcome": "SUCCEEDED", "message": "The partner has answered.", **ids}
+    assert execution.output == content
+
+
+def test_a_file_exchange_asks_by_what_the_processor_made_and_says_how_long_it_waits() -> None:
+    made, waited = play(EXCHANGE, {"failTimes": 1}, "done", ASKED).sent
+    assert made["Payload"] == {"input": {"failTimes": 1}, "executionId": EXECUTION_ID, "retryCount": 0}
+    wait = EXCHANGE["States"]["WaitForResponse"]
+    patience = {"timeoutSeconds": wait["TimeoutSeconds"], "heartbeatSeconds": wait["HeartbeatSeconds"]}
+    payload = {**ASKED, **patience}
+    assert waited["MessageBody"] == {"taskToken": TOKEN, "payload": payload, "executionId": EXECUTION_ID}
+
+
+def test_a_request_is_processed_three_times_at_most_and_one_that_is_invalid_once() -> None:
+    invalid, others = EXCHANGE["States"]["ProcessRequest"]["Retry"]
+    assert (invalid["ErrorEquals"], invalid["MaxAttempts"]) == (["InvalidRequest"], 0)
+    assert others["ErrorEquals"] == ["States.TaskFailed", "States.Timeout"]
+    assert (others["MaxAttempts"], others["BackoffRate"], others["JitterStrategy"]) == (2, 2, "FULL")
+
+
+@pytest.mark.parametrize(
+    ("request_made", "path", "uuid"),
+    [
+        (ASKED, ["ProcessRequest", "WaitForResponse"], ASKED["uuid"]),
+        (Failure(DECLINED), ["ProcessRequest"], None),
+        (Failure({**DECLINED, "Error": "States.DataLimitExceeded"}), ["ProcessRequest"], None),
+    ],
+    ids=["by the partner", "by the processor", "by its size"],
+)
+def test_a_file_exchange_that_fails_is_told(request_made: Json, path: list[str], uuid: str | None) -> None:
+    execution = play(EXCHANGE, {}, Failure(DECLINED), request_made)
+    assert execution.entered == [*path, "NotifyFailure", "ExchangeFailed"]
+    assert execution.failure is not None
+    ids = {"uuid": uuid, "executionId": EXECUTION_ID}
+    assert execution.notification == {"outcome": "FAILED", **execution.failure, **ids}
+    assert execution.failure["Cause"] == DECLINED["Cause"]
+
+
+def test_files_are_kept_for_longer_than_any_wait_and_removed_tokens_for_a_day() -> None:
+    template = TEMPLATES["templates/file-exchange.yaml"]
+    days = template["Parameters"]["FileRetentionDays"]["MinValue"]
+    assert days * 86400 > 2 * EXCHANGE["States"]["WaitForResponse"]["TimeoutSeconds"]
+    files, tokens = template["Resources"]["ExchangeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert files["ExpirationInDays"] == {"Ref": "FileRetentionDays"}
+    assert "Prefix" not in files
+    assert (tokens["Prefix"], tokens["NoncurrentVersionExpiration"]) == ("tokens/", {"NoncurrentDays": 1})
+
+
+def test_a_rejected_file_alarms() -> None:
+    rejected = resources("templates/file-exchange.yaml", "AWS::Logs::MetricFilter")["FilesRejectedMetricFilter"]
+    assert matches(rejected["FilterPattern"], {"message": "file rejected"})
+    assert not matches(rejected["FilterPattern"], {"message": "answer taken"})
+
+
+# ------------------------------------------------------------------ the asynchronous API
 @pytest.mark.parametrize(
     ("response", "cause"),
     [
@@ -114,6 +185,14 @@ def test_an_error_or_cause_that_says_nothing_is_put_in_words(definition: Fields,
     execution = play(definition, ORDER, Failure({"Error": error, **cause}))
     assert execution.failure == {"Error": ERRORS[error], "Cause": NO_CAUSE}
     assert execution.notification.items() >= execution.failure.items()
+
+
+@pytest.mark.parametrize(("error", "cause"), list(product(ERRORS, CAUSES)), ids=repr)
+def test_an_error_or_cause_of_a_file_exchange_that_says_nothing_is_put_in_words(error: str, cause: Fields) -> None:
+    failure = Failure({"Error": error, **cause})
+    for execution in (play(EXCHANGE, {}, failure, ASKED), play(EXCHANGE, {}, "unasked", failure)):
+        assert execution.failure == {"Error": ERRORS[error], "Cause": NO_CAUSE}
+        assert execution.notification.items() >= execution.failure.items()
 
 
 @pytest.mark.parametrize("error", [error for error in ERRORS if error])
@@ -157,13 +236,14 @@ def test_order_id_is_text_of_256_characters_or_null(order: Json, order_id: str |
     [
         ("template.yaml", "WaitForCallbackStateMachine", {"orderId": None}),
         ("templates/async-api.yaml", "AsyncApiStateMachine", {"message": "API Stopped"}),
+        ("templates/file-exchange.yaml", "FileExchangeStateMachine", {"uuid": None}),
     ],
 )
 @pytest.mark.parametrize(("error", "cause"), [("Stopped", 'by "Jane"'), (None, None)])
 def test_a_stopped_execution_is_told(
     template: str, machine: str, own: Fields, error: str | None, cause: str | None
 ) -> None:
-    [rule] = resources(template, "AWS::Events::Rule").values()
+    rule = resources(template, "AWS::Events::Rule")["StoppedExecutionRule"]
     assert rule["EventPattern"] == {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
@@ -237,8 +317,9 @@ def test_a_function_that_does_not_succeed_alarms(template: str) -> None:
     [errors] = [
         one
         for one in resources(template, "AWS::Logs::MetricFilter").values()
-        if one["LogGroupName"] == {"Ref": "FunctionLogGroup"}
+        if metric(one) == "${AWS::StackName}-FunctionErrors"
     ]
+    assert errors["LogGroupName"] == {"Ref": "FunctionLogGroup"}
     alarming = [
         status
         for status in ("success", "failure", "error", "timeout")
@@ -303,6 +384,7 @@ def test_share_of_successes_is_a_number_from_0_to_1_and_reaches_the_worker() -> 
         ("template.yaml", "PaymentQueue", 5),
         ("templates/async-api.yaml", "ApiRequestQueue", 5),
         ("templates/manual-callback.yaml", "ManualCallbackQueue", 10),
+        ("templates/file-exchange.yaml", "OutboxQueue", 5),
     ],
 )
 def test_a_message_goes_to_the_dead_letter_queue_and_after_5_receives_there_to_quarantine(

@@ -1,0 +1,284 @@
+"""The file exchange on a deployed stack, from the request that a partner finds to the notification of the end."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from botocore.exceptions import ClientError
+
+from file_exchange_inbox import EMPTY, NOBODY_WAITS, NOT_JSON, ODD_KEY
+from tests.e2e.stack import Notifications, Stack, Stacks, poll
+
+MACHINE = "FileExchangeStateMachineArn"
+OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"
+OUTBOX_QUEUE, INBOUND_QUEUE = "OutboxQueueUrl", "InboundQueueUrl"
+
+SUCCESS_PATH = ["ProcessRequest", "WaitForResponse", "NotifySuccess"]
+FAILURE_PATH = ["ProcessRequest", "WaitForResponse", "NotifyFailure", "ExchangeFailed"]
+
+
+class Bucket:
+    """The bucket of the exchange, for a partner and for whoever looks behind."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.s3, self.name = stack.client("s3"), stack.outputs["ExchangeBucketName"]
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def text(self, key: str) -> str | None:
+        try:
+            return str(self.s3.get_object(Bucket=self.name, Key=key)["Body"].read().decode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None
+
+    def await_text(self, key: str) -> str:
+        return poll(key, lambda: self.text(key))
+
+    def drop(self, key: str, content: str | bytes) -> str:
+        self.s3.put_object(Bucket=self.name, Key=key, Body=content)
+        return key
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks) -> Stack:
+    return stacks["file-exchange"]
+
+
+@pytest.fixture(scope="module")
+def bucket(stack: Stack) -> Bucket:
+    return Bucket(stack)
+
+
+@pytest.fixture(scope="module")
+def notifications(stack: Stack) -> Iterator[Notifications]:
+    with Notifications(stack, "NotificationTestQueueUrl") as notifications:
+        yield notifications
+
+
+def uuid_of(execution_id: str) -> str:
+    return str(uuid5(NAMESPACE_URL, execution_id))
+
+
+def asked(stack: Stack, bucket: Bucket, **payload: Any) -> tuple[str, str]:
+    """An execution whose partner has been asked, and the uuid of its exchange."""
+    execution_id = stack.start(payload, MACHINE)
+    uuid = uuid_of(execution_id)
+    bucket.await_text(f"outbound/{uuid}/request.json")
+    return execution_id, uuid
+
+
+def test_a_success_is_the_output_and_told_without_its_content(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    # Given
+    execution_id, uuid = asked(stack, bucket, info={"orderId": "order-1"})
+    request = json.loads(bucket.await_text(f"outbound/{uuid}/request.json"))
+    assert (request["uuid"], request["info"]) == (uuid, {"orderId": "order-1"})
+    token = json.loads(bucket.await_text(f"tokens/{uuid}.json"))["taskToken"]
+    # When
+    bucket.drop(request["answerTo"]["heartbeat"], "")
+    bucket.drop(request["answerTo"]["success"], '{"status": "shipped"}')
+    # Then
+    end = stack.ended(execution_id)
+    assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"status": "shipped"})
+    assert stack.states_entered(execution_id) == SUCCESS_PATH
+    ids = {"uuid": uuid, "executionId": execution_id}
+    assert notifications.of(execution_id) == [{"outcome": "SUCCEEDED", "message": "The partner has answered.", **ids}]
+    assert bucket.await_text(f"processed/{uuid}/success.json") == '{"status": "shipped"}'
+    poll("empty folders", lambda: bucket.keys(f"inbound/{uuid}") + bucket.keys(f"tokens/{uuid}") == [] or None)
+    assert bucket.keys(f"rejected/inbound/{uuid}") == []
+    assert stack.log(token) == []
+    assert token not in json.dumps([request, notifications.bodies(execution_id)])
+
+
+def test_a_failure_fails_the_workflow_with_its_error_and_cause(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    execution_id, uuid = asked(stack, bucket)
+    failure = {"Error": "OutOfStock", "Cause": "None is left."}
+    bucket.drop(f"inbound/{uuid}/failure.json", json.dumps({key.lower(): text for key, text in failure.items()}))
+    end = stack.ended(execution_id)
+    assert (end["status"], end["error"], end["cause"]) == ("FAILED", *failure.values())
+    assert stack.states_entered(execution_id) == FAILURE_PATH
+    ids = {"uuid": uuid, "executionId": execution_id}
+    assert notifications.of(execution_id) == [{"outcome": "FAILED", **failure, **ids}]
+
+
+def test_a_request_that_cannot_be_made_is_tried_three_times(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    failing = stack.start({"failTimes": 3}, MACHINE)
+    execution_id, _ = asked(stack, bucket, failTimes=2)
+    assert stack.ended(failing)["status"] == "FAILED"
+    for each, failures in ((failing, 3), (execution_id, 2)):
+        assert [event["type"] for event in stack.events(each)].count("TaskFailed") == failures
+    [told] = notifications.of(failing)
+    assert (told["outcome"], told["uuid"]) == ("FAILED", None)
+    assert "Attempt 3 fails because the input's failTimes is 3." in told["Cause"]
+    assert stack.states_entered(failing) == ["ProcessRequest", "NotifyFailure", "ExchangeFailed"]
+    stack.stop(execution_id)
+
+
+def test_a_stopped_exchange_is_told(stack: Stack, bucket: Bucket, notifications: Notifications) -> None:
+    execution_id, _ = asked(stack, bucket)
+    stack.stop(execution_id)
+    [told] = notifications.of(execution_id)
+    assert (told["outcome"], told["uuid"]) == ("ABORTED", None)
+
+
+def test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on(
+    stack: Stack, bucket: Bucket
+) -> None:
+    # Given
+    execution_id, uuid = asked(stack, bucket)
+    files = {
+        f"inbound/{uuid}/success.json": ("", EMPTY),
+        f"inbound/{uuid}/failure.json": ("{", NOT_JSON),
+        f"inbound/{uuid}/result.json": ("{}", ODD_KEY),
+        f"inbound/{uuid}/a b+c%25%é.json": ("{}", ODD_KEY),
+        f"inbound/{uuid}/ünï/success.json": ("{}", ODD_KEY),
+        "inbound/not a uuid/success.json": ("{}", ODD_KEY),
+    }
+    # When
+    for key, (content, _) in files.items():
+        bucket.drop(key, content)
+    # Then
+    for key, (content, reason) in files.items():
+        assert bucket.await_text(f"rejected/{key}.reason.txt") == f"{reason}\n\nThe file came as: {key}\n"
+        assert bucket.text(f"rejected/{key}") == content
+        poll(f"removal of {key}", lambda key=key: bucket.text(key) is None or None)  # type: ignore[misc]
+    bucket.drop(f"inbound/{uuid}/success.json", "[1]")
+    assert json.loads(stack.ended(execution_id)["output"]) == [1]
+
+
+def test_an_answer_that_is_too_large_becomes_a_pointer(stack: Stack, bucket: Bucket) -> None:
+    execution_id, uuid = asked(stack, bucket)
+    content = json.dumps("x" * 300_000)
+    bucket.drop(f"inbound/{uuid}/success.json", content)
+    pointer = json.loads(stack.ended(execution_id)["output"])
+    assert pointer == {
+        "bucket": bucket.name,
+        "key": f"processed/{uuid}/success.json",
+        "versionId": pointer["versionId"],
+        "bytes": len(content),
+    }
+    kept = bucket.s3.get_object(Bucket=bucket.name, Key=pointer["key"], VersionId=pointer["versionId"])
+    assert kept["Body"].read().decode() == content
+
+
+def test_an_answer_before_the_token_is_stored_is_taken_when_it_is(stack: Stack, bucket: Bucket) -> None:
+    with stack.quick_redelivery(INBOUND_QUEUE, seconds=2), stack.consumer_off(OUTBOX):
+        # Given
+        execution_id = stack.start({}, MACHINE)
+        uuid = uuid_of(execution_id)
+        bucket.drop(f"inbound/{uuid}/success.json", "{}")
+        poll("returned event", lambda: stack.log("NotAskedYet") or None)
+        assert bucket.keys(f"inbound/{uuid}") != []
+    # When the outbox works, then
+    assert stack.ended(execution_id)["status"] == "SUCCEEDED"
+    poll("removed token", lambda: bucket.keys(f"tokens/{uuid}") == [] or None)
+
+
+def test_a_timeout_is_told_and_the_late_answer_kept_with_the_reason(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    with stack.impatient(MACHINE, "WaitForResponse", TimeoutSeconds=3, HeartbeatSeconds=2):
+        execution_id, uuid = asked(stack, bucket)
+        end = stack.ended(execution_id)
+    assert (end["status"], notifications.of(execution_id)[0]["Error"]) == ("FAILED", end["error"])
+    assert end["error"] in ("States.Timeout", "States.HeartbeatTimeout")  # AWS counts heartbeats
+    # When
+    key = bucket.drop(f"inbound/{uuid}/success.json", "{}")
+    # Then
+    assert bucket.await_text(f"rejected/{key}.reason.txt").startswith(NOBODY_WAITS)
+    poll("empty folders", lambda: bucket.keys(f"inbound/{uuid}") + bucket.keys(f"tokens/{uuid}") == [] or None)
+    assert notifications.count(execution_id) == 1
+
+
+def test_an_outbox_that_is_broken_fails_its_workflow_and_what_no_function_can_read_is_quarantined(stack: Stack) -> None:
+    with stack.quick_redelivery(OUTBOX_QUEUE, INBOUND_QUEUE, "DeadLetterQueueUrl"):
+        with stack.without_variable(OUTBOX, "EXCHANGE_BUCKET_NAME"):
+            execution_id = stack.start({}, MACHINE)
+            stack.send(INBOUND_QUEUE, "not an event")
+            end = stack.ended(execution_id)
+        assert (end["status"], end["error"]) == ("FAILED", "Callback.Undeliverable")
+        assert stack.receive("QuarantineQueueUrl", seconds=120)["Body"] == "not an event"
+
+
+def test_50_exchanges_at_once_with_every_file_dropped_twice_are_50_workflows_and_50_notifications(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    # Given
+    executions = stack.start_all([{}] * 50, machine=MACHINE)
+    uuids = [uuid_of(execution_id) for execution_id in executions]
+    for uuid in uuids:
+        bucket.await_text(f"outbound/{uuid}/request.json")
+    # When
+    for _ in range(2):
+        for uuid in uuids:
+            bucket.drop(f"inbound/{uuid}/success.json", json.dumps({"uuid": uuid}))
+    # Then
+    for execution_id, uuid in zip(executions, uuids, strict=True):
+        end = stack.ended(execution_id)
+        assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"uuid": uuid})
+    assert_balanced(stack, bucket, notifications, executions, files=2)
+
+
+def test_events_that_come_twice_late_and_out_of_order_change_nothing(
+    stack: Stack, bucket: Bucket, notifications: Notifications
+) -> None:
+    """A round of faults: each file's event doubled, the halves delayed each by itself, all of them shuffled."""
+    # Given
+    shuffle = random.Random(4)  # noqa: S311 - so that a failure can be repeated
+    executions = stack.start_all([{}] * 20, machine=MACHINE)
+    uuids = [uuid_of(execution_id) for execution_id in executions]
+    for uuid in uuids:
+        bucket.await_text(f"outbound/{uuid}/request.json")
+    with stack.consumer_off(INBOX):
+        for number, uuid in enumerate(uuids):
+            bucket.drop(f"inbound/{uuid}/heartbeat", "")
+            bucket.drop(f"inbound/{uuid}/{('success', 'failure')[number % 2]}.json", "{")
+            for name in ("success", "failure"):
+                bucket.drop(f"inbound/{uuid}/{name}.json", "{}")
+        events = [stack.receive(INBOUND_QUEUE)["Body"] for _ in range(4 * len(uuids))]
+        doubled = events * 2
+        shuffle.shuffle(doubled)
+        for event in doubled:
+            url = stack.outputs[INBOUND_QUEUE]
+            stack.client("sqs").send_message(QueueUrl=url, MessageBody=event, DelaySeconds=shuffle.randrange(4))
+    # When, Then
+    statuses = Counter(stack.ended(execution_id)["status"] for execution_id in executions)
+    assert statuses.total() == len(executions)
+    assert statuses.keys() <= {"SUCCEEDED", "FAILED"}
+    for execution_id in executions:
+        answers = [
+            event["type"] for event in stack.events(execution_id) if event["type"] in ("TaskSucceeded", "TaskFailed")
+        ]
+        assert len(answers) == 3, answers  # of the processor, the partner and the publish
+    assert_balanced(stack, bucket, notifications, executions, files=3)
+
+
+def assert_balanced(
+    stack: Stack, bucket: Bucket, notifications: Notifications, executions: list[str], files: int
+) -> None:
+    """Each was told once, no token is left, and every file that was dropped is kept, but for heartbeats."""
+    kinds = ("Messages", "MessagesDelayed", "MessagesNotVisible")
+    names = [f"ApproximateNumberOf{kind}" for kind in kinds]
+    poll("empty queue", lambda: {*stack.attributes(INBOUND_QUEUE, *names)} == {"0"} or None, seconds=240)
+    notifications.settle()
+    for execution_id in executions:
+        uuid = uuid_of(execution_id)
+        assert len(notifications.of(execution_id)) == 1
+        assert bucket.keys(f"tokens/{uuid}") == bucket.keys(f"inbound/{uuid}") == []
+        assert len(bucket.keys(f"processed/{uuid}")) == 1
+        found = bucket.s3.list_object_versions(Bucket=bucket.name, Prefix=f"rejected/inbound/{uuid}/")["Versions"]
+        rejected = [each for each in found if not each["Key"].endswith(".reason.txt")]
+        assert len(rejected) >= files - 1  # two events at once may both keep a file

@@ -1,0 +1,92 @@
+"""A file exchange in this process: a versioned bucket as moto has it, the workflow that waits, and a partner."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import file_exchange_inbox
+import file_exchange_outbox
+from callbacks import bucket, task
+from tests.unit.support import CONTEXT, FakeStepFunctions, sqs_event
+
+NAME = "exchange-bucket"
+UUID = "6f2f2a5e-3c1d-5b6a-9e0f-1a2b3c4d5e6f"
+TOKEN = "THE-TASK-TOKEN"
+EXECUTION_ID = "arn:aws:states:us-east-1:123456789012:execution:FileExchange:example-1"
+SENT_AT = 1795168800000
+_s3 = boto3.client("s3", region_name="us-east-1")  # it reaches nothing outside mock_aws: unit tests have no network
+
+REQUEST_KEY, TOKEN_KEY = f"outbound/{UUID}/request.json", f"tokens/{UUID}.json"
+
+
+class Exchange:
+    def __init__(self, s3: Any, step_functions: FakeStepFunctions) -> None:
+        self.s3, self.step_functions = s3, step_functions
+
+    # -------------------------------------------------------------- what is in the bucket
+    def keys(self, prefix: str = "") -> list[str]:
+        return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=NAME, Prefix=prefix).get("Contents", [])]
+
+    def text(self, key: str) -> str:
+        return str(self.s3.get_object(Bucket=NAME, Key=key)["Body"].read().decode())
+
+    def versions(self, prefix: str = "") -> list[str]:
+        """The content of every version that is not a mark of deletion."""
+        found = self.s3.list_object_versions(Bucket=NAME, Prefix=prefix).get("Versions", [])
+        bodies = [self.s3.get_object(Bucket=NAME, Key=each["Key"], VersionId=each["VersionId"]) for each in found]
+        return [body["Body"].read().decode() for body in bodies]
+
+    # -------------------------------------------------------------- what happens to it
+    def ask(self, token: str = TOKEN, sent_at: int = SENT_AT) -> Any:
+        """The workflow asks: the answer of the outbox to its message."""
+        return file_exchange_outbox.lambda_handler(request_event(token, sent_at), CONTEXT)
+
+    def drop(self, name: str, content: str | bytes = '{"status": "done"}') -> str:
+        """The partner drops a file; its key. A name with no slash is one of this exchange."""
+        key = name if "/" in name else f"inbound/{UUID}/{name}"
+        self.s3.put_object(Bucket=NAME, Key=key, Body=content)
+        return key
+
+    def tell(self, *keys: str, receives: int = 1) -> Any:
+        """EventBridge tells of files: the answer of the inbox."""
+        return file_exchange_inbox.lambda_handler(dropped_event(*keys, receives=receives), CONTEXT)
+
+    def answers(self) -> list[tuple[str, dict[str, str]]]:
+        """The callbacks but for heartbeats, without the token."""
+        return [
+            (operation, {name: value for name, value in arguments.items() if name != "taskToken"})
+            for operation, arguments in self.step_functions.calls
+            if operation != "heartbeat"
+        ]
+
+
+def request_event(token: str = TOKEN, sent_at: int = SENT_AT, **changes: Any) -> dict[str, Any]:
+    payload = {"uuid": UUID, "info": {"orderId": "order-1"}, "timeoutSeconds": 604800, "heartbeatSeconds": 259200}
+    event = sqs_event(json.dumps({"taskToken": token, "payload": payload | changes, "executionId": EXECUTION_ID}))
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(sent_at)
+    return event
+
+
+def dropped_event(*keys: str, receives: int = 1) -> dict[str, Any]:
+    event = sqs_event(*(json.dumps({"detail": {"object": {"key": key}}}) for key in keys))
+    for record in event["Records"]:
+        record["attributes"]["ApproximateReceiveCount"] = str(receives)
+    return event
+
+
+@contextmanager
+def new_exchange() -> Iterator[Exchange]:
+    step_functions = FakeStepFunctions()
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        _s3.create_bucket(Bucket=NAME)
+        _s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
+        patch.setenv("EXCHANGE_BUCKET_NAME", NAME)
+        patch.setattr(bucket, "_s3", _s3)
+        patch.setattr(bucket, "_s3_for_copies", _s3)
+        patch.setattr(task, "_stepfunctions", step_functions)
+        yield Exchange(_s3, step_functions)
