@@ -7,10 +7,10 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.settings import setting
 from callbacks.stream import Image, order_id_of, process_stream
-from callbacks.task import CLIENT_CONFIG
 
 _stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
 

@@ -18,9 +18,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
-from callbacks.task import CLIENT_CONFIG
 from orders.model import Order
 
 DECISIONS = {"confirm": "CONFIRMED", "cancel": "CANCELLED"}
