@@ -26,7 +26,7 @@ MAX_COMMENT_CHARACTERS = 1_000
 _origin = os.environ.get("ALLOWED_ORIGIN")
 # debug=False: it would print every event, and confirmation ids are credentials
 app = APIGatewayRestResolver(
-    cors=CORSConfig(allow_origin=_origin, allow_headers=["X-Api-Key"]) if _origin else None, debug=False
+    cors=CORSConfig(allow_origin=_origin, expose_headers=["Location", "Retry-After"]) if _origin else None, debug=False
 )
 
 Json = Any

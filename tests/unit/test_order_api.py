@@ -1,8 +1,10 @@
 """The API of orders: every status of its contract, decided once, and a page that no scanner decides on."""
 
+import importlib
 import io
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -293,3 +295,40 @@ def test_a_body_may_come_encoded(table: Any) -> None:
 def test_an_event_of_something_else_is_refused(event: Any) -> None:
     with pytest.raises(order_api.NotARequest, match="not an event of API Gateway"):
         order_api.lambda_handler(event, CONTEXT)
+
+
+# ------------------------------------------------------------------ scripts of other origins
+SHOP = "https://shop.example"
+
+
+@pytest.fixture
+def api_for_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module as it is where the template has an AllowedOrigin."""
+    monkeypatch.setenv("ALLOWED_ORIGIN", SHOP)
+    yield importlib.reload(order_api)
+    monkeypatch.delenv("ALLOWED_ORIGIN")
+    importlib.reload(order_api)
+
+
+def from_origin(module: Any, sample: str, origin: str) -> tuple[int, dict[str, list[str]]]:
+    event = sample_event(f"order_api/{sample}")
+    event["headers"]["Origin"], event["multiValueHeaders"]["Origin"] = origin, [origin]
+    answer = module.lambda_handler(event, CONTEXT)
+    return answer["statusCode"], answer["multiValueHeaders"]
+
+
+def test_scripts_of_another_origin_are_not_let_in() -> None:
+    assert from_origin(order_api, "preflight", SHOP)[0] == 404
+    status, headers = from_origin(order_api, "create_order", SHOP)
+    assert status == 202
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_scripts_of_the_allowed_origin_are_let_in_and_no_others(api_for_shop: Any) -> None:
+    status, headers = from_origin(api_for_shop, "preflight", SHOP)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, [SHOP])
+    assert "X-Api-Key" in headers["Access-Control-Allow-Headers"][0]
+    for sample, expected in (("create_order", 202), ("create_order_invalid", 422)):
+        status, headers = from_origin(api_for_shop, sample, SHOP)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (expected, [SHOP])
+    assert "Access-Control-Allow-Origin" not in from_origin(api_for_shop, "create_order", "https://else.example")[1]

@@ -358,6 +358,17 @@ def test_a_token_is_stored_with_its_order_and_removed_some_time() -> None:
     }
 
 
+@pytest.mark.parametrize("function", ["OrderStarterFunction", "OrderConfirmerFunction"])
+def test_what_the_stream_gives_up_is_kept_for_a_person(function: str) -> None:
+    [event] = resources("templates/order-confirmation.yaml", "AWS::Serverless::Function")[function]["Events"].values()
+    stream = event["Properties"]
+    assert stream["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["UndeliveredRecordQueue", "Arn"]}
+    assert stream["MaximumRetryAttempts"] > 0
+    assert 0 < stream["MaximumRecordAgeInSeconds"] < 86_400  # when a stream forgets
+    assert stream["BisectBatchOnFunctionError"]
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+
+
 # ------------------------------------------------------------------ what is told of an execution that somebody stopped
 @pytest.mark.parametrize(
     ("template", "machine", "own"),
