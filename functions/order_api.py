@@ -64,7 +64,7 @@ def create_order() -> Reply:
         problems.append("orderId must be 1 to 64 of the characters A-Z, a-z, 0-9, _ and -.")
     if not is_text(details, MAX_DETAILS_CHARACTERS):
         problems.append(f"orderDetails must be text of up to {MAX_DETAILS_CHARACTERS:,} characters.")
-    refuse_unknown(body, {"orderId", "orderDetails"}, problems)
+    refuse_others(body, {"orderId", "orderDetails"}, problems)
     order = store.create(str(order_id), str(details))
     # Relative, so that it leads there whatever the stage or the base path of a domain
     return json_reply(
@@ -89,7 +89,7 @@ def confirm_order(order_id: str) -> Reply:
         problems.append("isConfirmed must be true or false.")
     if not (comment is None or is_text(comment, MAX_COMMENT_CHARACTERS)):
         problems.append(f"comment must be text of up to {MAX_COMMENT_CHARACTERS:,} characters.")
-    refuse_unknown(body, {"isConfirmed", "comment"}, problems)
+    refuse_others(body, {"isConfirmed", "comment"}, problems)
     if not re.fullmatch(ORDER_ID, order_id):
         raise store.UnknownOrder("there is no such order")
     key_id = app.current_event.request_context.identity.api_key_id
@@ -136,7 +136,8 @@ def raw_body() -> str:
     return b64decode(body).decode() if event.get("isBase64Encoded") else str(body)
 
 
-def refuse_unknown(body: dict[str, Json], known: set[str], problems: list[str]) -> None:
+def refuse_others(body: dict[str, Json], known: set[str], problems: list[str]) -> None:
+    """Raises InvalidBody if there are problems, fields that are not known among them."""
     if body.keys() - known:
         problems.append(f"There must be no other fields than {' and '.join(sorted(known))}.")
     if problems:
@@ -155,9 +156,9 @@ def json_reply(status: HTTPStatus, body: dict[str, Json], **headers: str) -> Rep
     return Response(status, "application/json", json.dumps(body), {"Cache-Control": "no-store", **headers})
 
 
-def error_reply(status: HTTPStatus, code: str, message: str, details: list[str] | None = None, **headers: str) -> Reply:
+def error_reply(status: HTTPStatus, code: str, message: str, details: list[str] | None = None) -> Reply:
     more = {"details": details} if details else {}
-    return json_reply(status, {"error": {"code": code, "message": message, **more}}, **headers)
+    return json_reply(status, {"error": {"code": code, "message": message, **more}})
 
 
 # ------------------------------------------------------------------ the page, for people
@@ -169,8 +170,7 @@ def show_order(confirmation_id: str) -> Reply:
     order = confirmable(confirmation_id)
     if order is None:
         return page_reply(HTTPStatus.NOT_FOUND, page.message_page(*UNKNOWN_LINK))
-    status = HTTPStatus.GONE if order.state == "EXPIRED" else HTTPStatus.OK
-    return page_reply(status, page.confirmation_page(order, confirmation_id))
+    return page_of(order, confirmation_id)
 
 
 @app.post("/confirmations/<confirmation_id>")
@@ -184,15 +184,21 @@ def decide_order(confirmation_id: str) -> Reply:
         problem = "Please choose whether to confirm or to cancel, then send."
     elif len(comment) > MAX_COMMENT_CHARACTERS:
         problem = f"Please keep the comment to {MAX_COMMENT_CHARACTERS:,} characters."
+    if problem and order.state != "WAITING":
+        return page_of(order, confirmation_id)
     if problem:
         body = page.confirmation_page(order, confirmation_id, problem)
         return page_reply(HTTPStatus.UNPROCESSABLE_ENTITY, body)
     try:
-        order, status = store.decide(order.order_id, decision, "confirmation link", comment or None), HTTPStatus.OK
+        order = store.decide(order.order_id, decision, "confirmation link", comment or None)
         logger.info("order decided", state=order.state)
     except store.AlreadySettled as settled:
-        order = settled.order
-        status = HTTPStatus.GONE if order.state == "EXPIRED" else HTTPStatus.CONFLICT
+        return page_of(settled.order, confirmation_id, HTTPStatus.CONFLICT)
+    return page_of(order, confirmation_id)
+
+
+def page_of(order: Order, confirmation_id: str, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+    status = HTTPStatus.GONE if order.state == "EXPIRED" else status
     return page_reply(status, page.confirmation_page(order, confirmation_id))
 
 

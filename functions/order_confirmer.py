@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callbacks.entry import lambda_entry, logger
 from callbacks.metrics import count_callback
 from callbacks.request import printable_execution_id
-from callbacks.stream import Image, order_id_of, process_stream
 from callbacks.task import Outcome, send_task_failure, send_task_success
 from orders import store
 from orders.model import Order
+from orders.stream import Image, order_id_of, process_stream
 
 
 @lambda_entry

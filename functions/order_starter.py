@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.settings import setting
-from callbacks.stream import Image, order_id_of, process_stream
+from orders.stream import Image, order_id_of, process_stream
 
 _stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
 

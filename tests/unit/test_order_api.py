@@ -222,7 +222,7 @@ def test_the_page_decides_once_and_shows_what_was_decided(
     assert decided["state"] == state
     assert (decided["decision"]["decidedBy"], decided["decision"]["comment"]) == ("confirmation link", "a\nb")
     assert request("decide_on_page", PAGE, f"decision={other}")[0] == 409
-    assert request("show_confirmation_page", PAGE)[0] == 200
+    assert request("show_confirmation_page", PAGE)[0] == request("decide_on_page", PAGE, "")[0] == 200
 
 
 def test_a_comment_that_is_too_long_decides_nothing(table: Any) -> None:

@@ -12,8 +12,8 @@ from botocore.exceptions import ConnectTimeoutError
 import order_confirmer
 import order_processor
 import order_starter
-from callbacks.stream import NotAStreamEvent, RecordsFailed
 from orders import store
+from orders.stream import NotAStreamEvent, RecordsFailed
 from tests.unit.order_table import CONFIRMATION_ID, TOKEN, offered, waits
 from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, sample_event
 

@@ -1,4 +1,4 @@
-"""Works off the records of a DynamoDB stream."""
+"""Works off what the stream of the table of orders tells."""
 
 from collections.abc import Callable
 from typing import Any
