@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange up down status env test faults check check-style check-types check-rules lint audit format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status env test faults check check-style check-types check-rules lint audit format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` ne
 demo: setup ## run 10 payments on an embedded AWS and show how they went  [PORT=a free one]
 	@$(LOCAL) demo $(PORT_OPTION)
 
-demo-manual-callback demo-async-api demo-file-exchange: demo-%: setup ## the same for a sibling workflow
+demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation: demo-%: setup ## the same for a sibling workflow
 	@$(LOCAL) demo $* $(PORT_OPTION)
 
 up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]

@@ -16,10 +16,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callbacks.batch import process_batch
+from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.settings import setting
-from callbacks.task import CLIENT_CONFIG, Outcome, send_task_failure
+from callbacks.task import Outcome, send_task_failure
 
 MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
 

@@ -126,8 +126,10 @@ def transformed(template: Path) -> Fields:
     plain = SamTemplateValidator(json.loads(json.dumps(source)), _NoManagedPolicies(), region="us-east-1")
     body: Fields = json.loads(json.dumps(yaml_parse(plain.get_translated_template_if_valid())))
     for logical_id, resource in fields(source.get("Resources")).items():
-        if "Metadata" in resource and logical_id in body["Resources"]:
-            body["Resources"][logical_id].setdefault("Metadata", resource["Metadata"])
+        if "Metadata" in resource:
+            for name, made in body["Resources"].items():
+                if name == logical_id or (name.startswith(logical_id) and made["Type"] == "AWS::ApiGateway::Stage"):
+                    made.setdefault("Metadata", resource["Metadata"])
     return body
 
 

@@ -12,9 +12,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import PrintableError, describe, logger, metrics
 from callbacks.metrics import count_callback
-from callbacks.task import MAX_CALL_SECONDS, Outcome
+from callbacks.task import Outcome
 
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 

@@ -20,9 +20,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
-from callbacks.task import CLIENT_CONFIG, MAX_OUTPUT_BYTES
+from callbacks.task import MAX_OUTPUT_BYTES
 
 MAX_COPY_BYTES = 5 * 1024**3  # of S3, in one call
 

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callbacks.calls import CLIENT_CONFIG
 from callbacks.entry import PrintableError
 
 MAX_OUTPUT_BYTES = 262_144
@@ -23,17 +23,6 @@ MAX_ERROR_CHARACTERS = 256
 MAX_CAUSE_CHARACTERS = 32_768
 NO_CAUSE = "No cause was given."
 
-_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 1, 2, 3
-# Longest a call can take: every attempt times out, with waits of up to 1 and 2 seconds between the three
-MAX_CALL_SECONDS = _ATTEMPTS * (_CONNECT_SECONDS + _READ_SECONDS) + 1 + 2
-
-CLIENT_CONFIG = Config(
-    connect_timeout=_CONNECT_SECONDS,
-    read_timeout=_READ_SECONDS,
-    # Not "standard": its quota of 500 tokens is used up by 100 retries, and then each call is tried once only
-    retries={"mode": "legacy", "total_max_attempts": _ATTEMPTS},
-    max_pool_connections=10,  # as many as a batch has records
-)
 _stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
 
 

@@ -6,6 +6,7 @@ Queues: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 Topics: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 Environment variables: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
 Buckets: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+Tables: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
@@ -41,6 +42,7 @@ _POLICIES = {
 _OBJECTS = re.compile(r"\$\{(\w+)\.Arn\}/.*")  # ${Bucket.Arn}/outbound/*
 _READ = frozenset({"kms:Decrypt"})
 _WRITE = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
+_TABLE = _WRITE | {"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 _LOG = frozenset({"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"})
 # What a role that may do this to an encrypted thing needs of the key
 _OF_ACTIONS = {
@@ -49,12 +51,21 @@ _OF_ACTIONS = {
     "sns:Publish": _WRITE,
     "s3:GetObject": _READ,
     "s3:PutObject": _WRITE,
+    "dynamodb:GetRecords": _READ,
+    **dict.fromkeys(("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), _TABLE),
 }
 _LOGS = "logs.${AWS::Region}.amazonaws.com"
 # What limits a service to this account
 _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionContext:aws:logs:arn"}
 # What is encrypted without a grant that is known here would be a hole in EC4003
-_KNOWN = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::S3::Bucket", "AWS::Logs::LogGroup", *FUNCTIONS}
+_KNOWN = {
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::S3::Bucket",
+    "AWS::DynamoDB::Table",
+    "AWS::Logs::LogGroup",
+    *FUNCTIONS,
+}
 
 
 @template_rule("EC4002")

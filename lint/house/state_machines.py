@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from lint.asl import StateMachine
-from lint.documents import Problem, number, texts_in
+from lint.asl import Scope, StateMachine
+from lint.documents import Fields, Json, Problem, number, texts_in
 from lint.expressions import expression_in
 from lint.rules import state_machine_rule
 
@@ -36,15 +36,40 @@ def names_are_verb_and_noun(machine: StateMachine) -> Iterator[Problem]:
 
 @state_machine_rule("EC1014")
 def failures_end_in_fail(machine: StateMachine) -> Iterator[Problem]:
-    """A catcher of an error of a service's own (`DynamoDB.ConditionalCheckFailedException`) may lead back."""
+    """A catcher of an error of a service's own (`DynamoDB.ConditionalCheckFailedException`) may lead back.
+
+    So may another wait: it decides anew.
+    """
     for state in machine.states:
         for position, catcher in state.handlers("Catch"):
-            if any(error.startswith("States.") for error in texts_in(catcher.get("ErrorEquals"))):
-                for reached in sorted(state.scope.reachable(catcher.get("Next"))):
+            if _catches_failures(catcher):
+                for reached in sorted(_after_failure(state.scope, catcher.get("Next"))):
                     end = state.scope.states[reached]
                     if end.ends and end.kind != "Fail":
                         what = f"Catch ends in {reached}, which is no Fail: the execution succeeds"
                         yield state.says(what, "Catch", position, "Next")
+
+
+def _catches_failures(catcher: Fields) -> bool:
+    return any(error.startswith("States.") for error in texts_in(catcher.get("ErrorEquals")))
+
+
+def _after_failure(scope: Scope, start: Json) -> set[str]:
+    """The states on every way from this one as far as nothing has mended the failure, itself included."""
+    found: set[str] = set()
+    open_ends = [start]
+    while open_ends:
+        name = open_ends.pop()
+        if isinstance(name, str) and name in scope.states and name not in found:
+            found.add(name)
+            state = scope.states[name]
+            mending = {position for position, catcher in state.handlers("Catch") if not _catches_failures(catcher)}
+            open_ends.extend(
+                target
+                for steps, target in state.transitions
+                if not state.waits and not (steps[0] == "Catch" and steps[1] in mending)
+            )
+    return found
 
 
 @state_machine_rule("EC1015")

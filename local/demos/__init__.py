@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from local import LocalError
-from local.demos import async_api, file_exchange, manual_callback, payment_callback
+from local.demos import async_api, file_exchange, manual_callback, order_confirmation, payment_callback
 from local.engine import Engine
 
 
@@ -21,6 +21,7 @@ DEMOS = {
     "manual-callback": Demo("manual-callback", manual_callback.run),
     "async-api": Demo("async-api", async_api.run),
     "file-exchange": Demo("file-exchange", file_exchange.run),
+    "order-confirmation": Demo("order-confirmation", order_confirmation.run),
 }
 
 

@@ -14,6 +14,7 @@ CONSUMERS = {
     "payment-callback": "PaymentWorkerFunctionName",
     "async-api": "AsyncApiRequesterFunctionName",
     "file-exchange": "FileExchangeOutboxFunctionName",
+    "order-confirmation": "OrderConfirmerFunctionName",
 }
 
 

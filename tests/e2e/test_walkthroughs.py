@@ -9,7 +9,9 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from local import PROJECT
+from local.rest import call
 from tests.e2e.stack import Stack, Stacks, poll
+from tests.e2e.test_order_confirmation import MACHINE
 
 
 def shell_blocks(document: str, heading: str) -> list[str]:
@@ -163,3 +165,24 @@ def test_file_exchange(stacks: Stacks, tmp_path: Path) -> None:
 def await_file(stack: Stack, key: str) -> None:
     s3, bucket = stack.client("s3"), stack.outputs["ExchangeBucketName"]
     poll(key, lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"))
+
+
+def test_order_confirmation(stacks: Stacks, tmp_path: Path) -> None:
+    stack = stacks["order-confirmation"]
+    deploy, abbreviate, order, see, confirm, describe, find_links, stop = shell_blocks(
+        "docs/order-confirmation.md", "Walk-through"
+    )
+    shell = Shell(stack, tmp_path)
+    shell.run(deploy)
+    shell.run(abbreviate)
+    assert shell.run(order).count("\n202\n") == 2
+    poll("wait", lambda: '"state": "WAITING"' in shell.run(see) or None, every=1)
+    assert [line for line in shell.run(confirm).splitlines() if line.isdigit()] == ["200", "200", "409"]
+    poll("end", lambda: shell.run(describe) == "SUCCEEDED\n" or None, every=1)
+    # The order of before may be among those whose links come
+    link = poll("link", lambda: next(reversed(shell.run(find_links).split()), None), every=1)
+    assert call("GET", link).status == 200
+    # And before the stack is deleted
+    running = poll("wait", lambda: [arn for arn, end in stack.executions(MACHINE).items() if end == "RUNNING"] or None)
+    shell.run(stop)
+    assert {stack.ended(execution_id)["status"] for execution_id in running} == {"ABORTED"}

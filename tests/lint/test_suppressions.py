@@ -1,4 +1,4 @@
-"""Six rules at most are suppressed in the whole project, each beside its resource, for a reason, and documented."""
+"""Eleven rules at most are suppressed in the whole project, each beside its resource, for a reason, and documented."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from lint.documents import Fields, read
 from lint.judges import ROOT, TEMPLATE_FILES
 
-MOST_RULES = 6
+MOST_RULES = 11
 DOCUMENT = ROOT / "docs" / "security.md"
 
 # Where else a judge would take a suppression from
@@ -33,7 +33,7 @@ def suppressed() -> Iterator[tuple[str, str, str]]:
                 yield place, rule, "in the comment"
 
 
-def test_at_most_six_rules_are_suppressed() -> None:
+def test_at_most_eleven_rules_are_suppressed() -> None:
     rules = {rule for _, rule, _ in suppressed()}
     assert len(rules) <= MOST_RULES, sorted(rules)
 

@@ -21,6 +21,7 @@ ENCRYPTED = {
     ]
 }
 WRITE_FILES = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": {"Fn::Sub": "${Files.Arn}/inbox/*"}}
+KEEP_ORDERS = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Orders", "Arn"]}}
 LAYER = "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python314-${Architecture}"
 
 
@@ -156,6 +157,13 @@ FAULTS = [
                     put(*WORKER_STATEMENTS, 3, value=WRITE_FILES),
                 ),
                 "WorkerRole may not kms:GenerateDataKey with the key, and has to",
+            ),
+            (
+                both(
+                    resource("Orders", "AWS::DynamoDB::Table", SSESpecification={"KMSMasterKeyId": {"Ref": "Key"}}),
+                    put(*WORKER_STATEMENTS, 3, value=KEEP_ORDERS),
+                ),
+                "WorkerRole may not kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:ReEncryptFrom",
             ),
             (
                 put(*WORKER_STATEMENTS, 2, "Action", value=["kms:Decrypt", "kms:Encrypt"]),

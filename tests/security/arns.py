@@ -61,7 +61,7 @@ def stack_resources(stack: Stack) -> list[dict[str, Any]]:
 def stack_arns(stack: Stack) -> dict[str, Arn]:
     """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream.
 
-    Of a bucket also `ID/FOLDER`, an object in a folder.
+    Of a bucket also `ID/FOLDER`, an object in a folder; of a table also `ID/stream`, its stream.
     """
     [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     _, partition, _, region, account, _ = description["StackId"].split(":", 5)
@@ -87,4 +87,8 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
             bucket = arns[resource["LogicalResourceId"]]
             for folder in FOLDERS:
                 arns[f"{resource['LogicalResourceId']}/{folder}"] = replace(bucket, suffix=f"/{folder}/file")
+        if kind == "AWS::DynamoDB::Table":
+            table = stack.client("dynamodb").describe_table(TableName=physical_id)["Table"]
+            stream = f"{name}/stream/{table['LatestStreamLabel']}"
+            arns[f"{resource['LogicalResourceId']}/stream"] = replace(arns[resource["LogicalResourceId"]], name=stream)
     return arns

@@ -46,8 +46,20 @@ def _respond(request: AWSPreparedRequest, status: int, body: str, **headers: str
     return AWSResponse(request.url, status, named, _Raw(body.encode()))
 
 
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Machine:name"
+ITEM = {  # all that an item of the table of orders may have
+    "orderId": {"S": "order-1"},
+    "orderDetails": {"S": "2 books"},
+    "settled": {"S": "CONFIRMED"},
+    "expiresAt": {"N": "1795255200"},
+    "decidedAt": {"N": "1795168800"},
+    "taskToken": {"S": TOKEN},
+    "executionId": {"S": EXECUTION},
+}
+
+
 def accept(request: AWSPreparedRequest) -> AWSResponse:
-    answer = {"executionArn": "arn:aws:states:us-east-1:123456789012:execution:Machine:name", "startDate": 1795168800}
+    answer = {"executionArn": EXECUTION, "startDate": 1795168800, "Item": ITEM, "Attributes": ITEM}
     return _respond(request, 200, json.dumps(answer))
 
 

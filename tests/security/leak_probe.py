@@ -43,6 +43,9 @@ ENVIRONMENT = {
     "PAYMENT_SUCCESS_RATE": "0.5",
     "EXCHANGE_BUCKET_NAME": "exchange-bucket",
     "SIMULATOR_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Simulator",
+    "ORDER_TABLE_NAME": "orders",
+    "ORDER_API_URL": "https://api.example/v1",
+    "ORDER_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation",
 }
 # All that an operator might turn on to see more
 LOUD = {

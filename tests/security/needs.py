@@ -17,6 +17,10 @@ INVOKE = ("lambda:InvokeFunction",)
 DECRYPT = ("kms:Decrypt",)
 ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")  # as queues and topics do for whoever sends to them
 TELL_MISSING_FROM_FORBIDDEN = ("s3:ListBucket",)  # S3 tells only those who may list that an object is not there
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html: of a table
+USE_TABLE_KEY = (*ENCRYPT, "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+FIND_STREAMS = ("dynamodb:ListStreams",)  # Lambda asks for it beside the three
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 SEND_TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html: a workflow samples, too
@@ -113,5 +117,43 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
             }
         ),
         "DeadLetterReporterRole": function({"DeadLetterQueue": RECEIVE, "FileExchangeStateMachine": ANSWER}),
+    },
+    "order-confirmation": {
+        "OrderConfirmationStateMachineRole": workflow(
+            {
+                "OrderProcessorFunction": INVOKE,
+                "OrderTable": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                "NotificationTopic": PUBLISH,
+                "EncryptionKmsKey": USE_TABLE_KEY,
+            }
+        ),
+        "OrderApiRole": function(
+            {
+                "OrderTable": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                "EncryptionKmsKey": USE_TABLE_KEY,
+            }
+        ),
+        "OrderProcessorRole": function(
+            {"OrderTable": ("dynamodb:PutItem", "dynamodb:UpdateItem"), "EncryptionKmsKey": USE_TABLE_KEY}
+        ),
+        "OrderStarterRole": function(
+            {
+                "OrderTable/stream": READ_STREAM,
+                "OrderConfirmationStateMachine": START,
+                "UndeliveredRecordQueue": SEND,
+                "EncryptionKmsKey": ENCRYPT,
+                "*": (*FIND_STREAMS, *SEND_TRACES),
+            }
+        ),
+        "OrderConfirmerRole": function(
+            {
+                "OrderTable/stream": READ_STREAM,
+                "OrderTable": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
+                "OrderConfirmationStateMachine": ANSWER,
+                "UndeliveredRecordQueue": SEND,
+                "EncryptionKmsKey": USE_TABLE_KEY,
+                "*": (*FIND_STREAMS, *SEND_TRACES),
+            }
+        ),
     },
 }

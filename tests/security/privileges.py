@@ -39,6 +39,7 @@ SERVICES = {
 }
 # Actions that are called otherwise than any API, or belong to none
 NOT_AN_API = {
+    "dynamodb": ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
     "iam": ("PassRole",),
     "kms": ("ReEncryptFrom", "ReEncryptTo"),
     "lambda": ("InvokeFunction",),

@@ -1,9 +1,13 @@
 """Unit tests run the handlers in this process, with a fake in the place of the Step Functions client."""
 
 import io
+from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
 import pytest_socket
+from moto import mock_aws
 
 from callbacks import task
 from callbacks.entry import logger
@@ -30,3 +34,16 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return stream
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The table of orders, as boto3 calls a resource."""
+    monkeypatch.setenv("ORDER_TABLE_NAME", "orders")
+    with mock_aws():
+        yield boto3.resource("dynamodb").create_table(
+            TableName="orders",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )

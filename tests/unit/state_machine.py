@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,42 +54,47 @@ def read_definition(name: str) -> Fields:
     return definition
 
 
-def play(definition: Fields, payload: Json, answer: Json | Failure, request: Json | Failure = None) -> Execution:
-    """`answer` is what the callback of the wait brings, `request` what the function returns that makes the request."""
+def play(
+    definition: Fields,
+    payload: Json,
+    answer: Json | Failure = None,
+    request: Json | Failure = None,
+    results: Mapping[str, Json | Failure] | None = None,
+) -> Execution:
+    """`answer` is what the callback of a wait brings, `request` what the function returns that makes the request.
+
+    `results` are those of states by name, in the place of these.
+    """
     execution, name, value = Execution(), definition["StartAt"], payload
     variables: Fields = {}
     while True:
         execution.entered.append(name)
         state = definition["States"][name]
-        context = {"Execution": {"Id": EXECUTION_ID, "Input": payload}, "State": {"RetryCount": 0}}
+        context = {
+            "Execution": {"Id": EXECUTION_ID, "Input": payload},
+            "State": {"RetryCount": 0, "EnteredTime": "2026-11-20T10:00:00.000Z"},
+            "Task": {"Token": TOKEN},
+        }
         states = {"input": value, "context": context, "variables": variables}
         match state:
             case {"Type": "Fail"}:
                 execution.failure = evaluate({key: state[key] for key in ("Error", "Cause")}, states)
                 return execution
             case {"Type": "Choice"}:
-                met = [choice["Next"] for choice in state["Choices"] if evaluate(choice["Condition"], states)]
-                name = [*met, state["Default"]][0]
+                met = [choice for choice in state["Choices"] if evaluate(choice["Condition"], states)]
+                variables |= met[0].get("Assign", {}) if met else {}
+                name = met[0]["Next"] if met else state["Default"]
                 continue
-            case {"Type": "Pass"}:
-                result: Json = None
-            case {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken" | "arn:aws:states:::lambda:invoke"}:
-                context["Task"] = {"Token": TOKEN}
-                execution.sent.append(evaluate(state["Arguments"], states))
-                result = answer if "QueueUrl" in state["Arguments"] else _invoked(request)
-                if isinstance(result, Failure):
-                    catcher = _catcher(state, result.output["Error"])
-                    if catcher is None:
-                        execution.failure = result.output
-                        return execution
-                    variables |= catcher.get("Assign", {})
-                    name, value = catcher["Next"], result.output
-                    continue
-            case {"Resource": "arn:aws:states:::sns:publish"}:
-                execution.published.append(evaluate(state["Arguments"], states))
-                result = {"MessageId": "message-1"}
-            case _:
-                raise AssertionError(f"{name} is of a kind that nobody plays here")
+        result = _result_of(state, states, execution, answer, request)
+        result = (results or {}).get(name, result)
+        if isinstance(result, Failure):
+            catcher = _catcher(state, result.output["Error"])
+            if catcher is None:
+                execution.failure = result.output
+                return execution
+            variables |= evaluate(catcher.get("Assign", {}), {**states, "errorOutput": result.output})
+            name, value = catcher["Next"], result.output
+            continue
         states["result"] = result
         value = evaluate(state["Output"], states) if "Output" in state else result
         variables |= evaluate(state.get("Assign", {}), states)
@@ -96,6 +102,28 @@ def play(definition: Fields, payload: Json, answer: Json | Failure, request: Jso
             execution.output = value
             return execution
         name = state["Next"]
+
+
+def _result_of(
+    state: Fields, states: Fields, execution: Execution, answer: Json | Failure, request: Json | Failure
+) -> Json | Failure:
+    """Notes what a state sends or publishes, and says what comes of it."""
+    match state:
+        case {"Type": "Pass"}:
+            return None
+        case {"Resource": "arn:aws:states:::sns:publish"}:
+            execution.published.append(evaluate(state["Arguments"], states))
+            return {"MessageId": "message-1"}
+        case {"Resource": "arn:aws:states:::lambda:invoke"}:
+            execution.sent.append(evaluate(state["Arguments"], states))
+            return _invoked(request)
+        case {"Resource": "arn:aws:states:::dynamodb:updateItem" | "arn:aws:states:::dynamodb:getItem"}:
+            execution.sent.append(evaluate(state["Arguments"], states))
+            return {}
+        case {"Resource": str(resource)} if resource.endswith(".waitForTaskToken"):
+            execution.sent.append(evaluate(state["Arguments"], states))
+            return answer
+    raise AssertionError(f"{execution.entered[-1]} is of a kind that nobody plays here")
 
 
 def _invoked(returned: Json | Failure) -> Json | Failure:

@@ -16,6 +16,7 @@ from tests.unit.state_machine import (
     EXECUTION_ID,
     PROJECT,
     TOKEN,
+    Execution,
     Failure,
     Fields,
     Json,
@@ -24,8 +25,9 @@ from tests.unit.state_machine import (
     read_template,
 )
 
-PAYMENT, ASYNC_API, MANUAL, EXCHANGE = (
-    read_definition(name) for name in ("payment_callback", "async_api", "manual_callback", "file_exchange")
+PAYMENT, ASYNC_API, MANUAL, EXCHANGE, CONFIRMATION = (
+    read_definition(name)
+    for name in ("payment_callback", "async_api", "manual_callback", "file_exchange", "order_confirmation")
 )
 TEMPLATES = {
     name: read_template(name)
@@ -34,6 +36,7 @@ TEMPLATES = {
         "templates/manual-callback.yaml",
         "templates/async-api.yaml",
         "templates/file-exchange.yaml",
+        "templates/order-confirmation.yaml",
     )
 }
 ORDER: Fields = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
@@ -230,6 +233,142 @@ def test_order_id_is_text_of_256_characters_or_null(order: Json, order_id: str |
     assert play(PAYMENT, order, answer).notification["orderId"] == order_id
 
 
+# ------------------------------------------------------------------ an order confirmation
+OFFERED = {"link": "https://api.example/v1/confirmations/an-id", "expiresAt": 1795255200}
+TO_CONFIRM = {"orderId": "order-1"}
+TIMEOUT = Failure({"Error": "States.Timeout", "Cause": ""})
+CANCEL = Failure({"Error": "Order.Cancelled", "Cause": "The order was cancelled."})
+SETTLED = Failure({"Error": "DynamoDB.ConditionalCheckFailedException", "Cause": "The conditional request failed"})
+TO_CONFIRMED = ["CompleteOrder", "NotifySuccess"]
+TO_CANCELLED = ["NotifyFailure", "ChooseEnd", "OrderCancelled"]
+ASKED_TWICE = ["ProcessOrder", "SendLink", "WaitForConfirmation", "SendReminder", "WaitForDecision"]
+
+
+def confirmation(payload: Json = TO_CONFIRM, **results: Json | Failure) -> Execution:
+    return play(CONFIRMATION, payload, {"decidedBy": "API"}, OFFERED, results)
+
+
+def ends(execution: Execution) -> list[Fields]:
+    """What it published of its end: neither link nor reminder."""
+    bodies = [(json.loads(each["Message"]), each) for each in execution.published]
+    for body, each in bodies:
+        outcome = body["outcome"] if "outcome" in body else json.loads(body["default"])["outcome"]
+        assert each["MessageAttributes"]["outcome"]["StringValue"] == outcome
+    return [body for body, _ in bodies if "outcome" in body]
+
+
+@pytest.mark.parametrize(
+    ("results", "path"),
+    [
+        ({}, ["ProcessOrder", "SendLink", "WaitForConfirmation"]),
+        ({"WaitForConfirmation": TIMEOUT}, ASKED_TWICE),
+        ({"WaitForConfirmation": TIMEOUT, "SendReminder": TIMEOUT}, ASKED_TWICE),
+    ],
+    ids=["at once", "after the reminder", "after a reminder that fails"],
+)
+def test_an_order_that_is_confirmed_ends_with_what_it_publishes(results: Json, path: list[str]) -> None:
+    execution = confirmation(**results)
+    assert execution.entered == [*path, *TO_CONFIRMED]
+    told = {"outcome": "SUCCEEDED", "message": "Order confirmed.", **TO_CONFIRM, "executionId": EXECUTION_ID}
+    assert ends(execution) == [told]
+    assert execution.output == told
+
+
+@pytest.mark.parametrize(
+    "results", [{"WaitForConfirmation": CANCEL}, {"WaitForConfirmation": TIMEOUT, "WaitForDecision": CANCEL}]
+)
+def test_an_order_that_is_cancelled_fails_as_such(results: Json) -> None:
+    execution = confirmation(**results)
+    assert execution.entered[-3:] == TO_CANCELLED
+    assert execution.failure == CANCEL.output
+    assert ends(execution) == [{"outcome": "FAILED", **CANCEL.output, **TO_CONFIRM, "executionId": EXECUTION_ID}]
+
+
+def test_an_order_that_nobody_decides_is_closed_and_expires() -> None:
+    execution = confirmation(WaitForConfirmation=TIMEOUT, WaitForDecision=TIMEOUT)
+    assert execution.entered == [*ASKED_TWICE, "CloseOrder", "NotifyFailure", "ChooseEnd", "OrderExpired"]
+    assert execution.failure == {"Error": "Order.Expired", "Cause": "Nobody decided in time."}
+    close = execution.sent[-1]
+    assert close["Key"] == {"pk": {"S": "ORDER#order-1"}}
+    assert close["ExpressionAttributeValues"] == {":closing": {"S": "EXPIRED"}}
+    assert "attribute_not_exists(settled)" in close["ConditionExpression"]
+
+
+@pytest.mark.parametrize(
+    ("settled", "path"),
+    [
+        ({"settled": {"S": "CONFIRMED"}}, TO_CONFIRMED),
+        ({"settled": {"S": "CANCELLED"}}, TO_CANCELLED),
+        ({"settled": {"S": "EXPIRED"}}, ["NotifyFailure", "ChooseEnd", "OrderExpired"]),
+        ({}, ["NotifyFailure", "ChooseEnd", "OrderExpired"]),
+    ],
+)
+def test_a_decision_whose_callback_was_lost_counts_when_the_order_would_expire(
+    settled: Fields, path: list[str]
+) -> None:
+    results = {"CloseOrder": SETTLED, "ReadDecision": {"Item": settled}}
+    execution = confirmation(WaitForConfirmation=TIMEOUT, WaitForDecision=TIMEOUT, **results)
+    assert execution.entered == [*ASKED_TWICE, "CloseOrder", "ReadDecision", "FollowDecision", *path]
+    assert len(ends(execution)) == 1
+
+
+@pytest.mark.parametrize("state", ["ProcessOrder", "WaitForConfirmation", "WaitForDecision", "CompleteOrder"])
+@pytest.mark.parametrize(("error", "cause"), [("Lambda.Unknown", {"Cause": "why"}), (None, {})])
+def test_an_order_whose_machinery_fails_is_closed_and_fails(state: str, error: str | None, cause: Fields) -> None:
+    before = {"WaitForConfirmation": TIMEOUT} if state == "WaitForDecision" else {}
+    execution = confirmation(**before, **{state: Failure({"Error": error, **cause})})
+    assert execution.entered[-3:] == ["NotifyFailure", "ChooseEnd", "OrderFailed"]
+    assert execution.failure == {"Error": error or "Callback.Failed", "Cause": cause.get("Cause", NO_CAUSE)}
+    assert [body["Error"] for body in ends(execution)] == [execution.failure["Error"]]
+    if state != "CompleteOrder":
+        assert execution.sent[-1]["ExpressionAttributeValues"] == {":closing": {"S": "FAILED"}}
+
+
+@pytest.mark.parametrize("payload", [{}, {"orderId": 7}, [], "text", None], ids=repr)
+def test_an_execution_without_an_order_closes_none(payload: Json) -> None:
+    refused = Failure({"Error": "InvalidRequest", "Cause": "why"})
+    execution = confirmation(payload, ProcessOrder=refused, CloseOrder=SETTLED, ReadDecision={})
+    assert execution.sent[1]["Key"] == {"pk": {"S": "ORDER#"}}
+    assert execution.entered[-1] == "OrderFailed"
+    assert ends(execution)[0]["orderId"] is None
+
+
+def test_how_long_an_order_can_be_decided_is_the_length_of_its_waits_and_the_reminder_comes_an_hour_before() -> None:
+    waits = [CONFIRMATION["States"][name]["TimeoutSeconds"] for name in ("WaitForConfirmation", "WaitForDecision")]
+    assert sum(waits) == CONFIRMATION["States"]["ProcessOrder"]["Arguments"]["Payload"]["waitSeconds"]
+    assert waits[1] == 3600
+
+
+def test_a_link_is_sent_to_people_without_a_token() -> None:
+    sent = json.loads(confirmation().published[0]["Message"])
+    told = {"outcome": "WAITING", "message": "Please confirm or cancel this order.", **OFFERED, **TO_CONFIRM}
+    assert json.loads(sent["default"]) == {**told, "executionId": EXECUTION_ID}
+    assert sent["email"] == f"Please confirm or cancel this order. Order order-1: {OFFERED['link']} "
+    assert TOKEN not in str(sent)
+
+
+def test_a_token_is_stored_with_its_order_and_removed_some_time() -> None:
+    _, stored, *_ = confirmation().sent
+    assert stored["Item"] == {
+        "pk": {"S": "TOKEN#order-1"},
+        "orderId": {"S": "order-1"},
+        "taskToken": {"S": TOKEN},
+        "executionId": {"S": EXECUTION_ID},
+        "removeAt": {"N": "1795341600"},
+    }
+
+
+@pytest.mark.parametrize("function", ["OrderStarterFunction", "OrderConfirmerFunction"])
+def test_what_the_stream_gives_up_is_kept_for_a_person(function: str) -> None:
+    [event] = resources("templates/order-confirmation.yaml", "AWS::Serverless::Function")[function]["Events"].values()
+    stream = event["Properties"]
+    assert stream["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["UndeliveredRecordQueue", "Arn"]}
+    assert stream["MaximumRetryAttempts"] > 0
+    assert 0 < stream["MaximumRecordAgeInSeconds"] < 86_400  # when a stream forgets
+    assert stream["BisectBatchOnFunctionError"]
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+
+
 # ------------------------------------------------------------------ what is told of an execution that somebody stopped
 @pytest.mark.parametrize(
     ("template", "machine", "own"),
@@ -237,6 +376,7 @@ def test_order_id_is_text_of_256_characters_or_null(order: Json, order_id: str |
         ("template.yaml", "WaitForCallbackStateMachine", {"orderId": None}),
         ("templates/async-api.yaml", "AsyncApiStateMachine", {"message": "API Stopped"}),
         ("templates/file-exchange.yaml", "FileExchangeStateMachine", {"uuid": None}),
+        ("templates/order-confirmation.yaml", "OrderConfirmationStateMachine", {"orderId": None}),
     ],
 )
 @pytest.mark.parametrize(("error", "cause"), [("Stopped", 'by "Jane"'), (None, None)])
@@ -307,6 +447,8 @@ def test_faults_of_the_machinery_and_lost_callbacks_alarm_and_refusals_do_not(te
     filters = resources(template, "AWS::Logs::MetricFilter").values()
     of_state_machine = [one for one in filters if one["LogGroupName"] != {"Ref": "FunctionLogGroup"}]
     for kind, details, expected in LOGGED:
+        if template == "templates/order-confirmation.yaml":  # its waits are items of a table
+            details = {**details, "error": details["error"].replace("SQS.", "DynamoDB.")}
         line = {"type": kind, "details": details}
         counted = {metric(one) for one in of_state_machine if matches(one["FilterPattern"], line)}
         assert counted == {f"${{AWS::StackName}}-{name}" for name in expected}, line

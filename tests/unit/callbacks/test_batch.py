@@ -8,8 +8,9 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from callbacks.batch import NotAnSqsEvent, process_batch
+from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import metrics
-from callbacks.task import MAX_CALL_SECONDS, CallbackNotDelivered, Outcome
+from callbacks.task import CallbackNotDelivered, Outcome
 from tests.unit.support import CONTEXT, failed_records, make_lambda_context, sqs_event
 
 

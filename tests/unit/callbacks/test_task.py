@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from callbacks import task
+from callbacks import calls, task
 from callbacks.task import (
     CallbackNotDelivered,
     Outcome,
@@ -202,7 +202,7 @@ def test_the_client_of_boto3_takes_what_it_is_given(send: Callable[[], Outcome])
 
 
 def test_a_call_with_all_its_retries_fits_into_the_time_that_is_reserved_for_it() -> None:
-    attempts = task._ATTEMPTS
-    slowest = attempts * (task._CONNECT_SECONDS + task._READ_SECONDS)
+    attempts = calls._ATTEMPTS
+    slowest = attempts * (calls._CONNECT_SECONDS + calls._READ_SECONDS)
     waits = sum(2**retry for retry in range(attempts - 1))  # botocore waits up to 2^n seconds
-    assert slowest + waits <= task.MAX_CALL_SECONDS
+    assert slowest + waits <= calls.MAX_CALL_SECONDS
