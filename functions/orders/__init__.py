@@ -1,1 +1,1 @@
-"""Orders that a person confirms or cancels: what they are, where they are kept, and the page that asks."""
+"""Orders that a person confirms: what they are, where they are kept, and the page that shows one."""
