@@ -1,17 +1,22 @@
-"""Where the browser finds pages: a small server in this process, with orders in memory, that does as the API does."""
+"""Where the browser finds pages: at a small server of this process, with orders in memory, and at a deployed stack."""
 
+import json
 import threading
 import time
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
-from urllib.parse import parse_qs
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 from orders.model import Order
 from orders.page import SECURITY_HEADERS, confirmation_page, message_page
+from tests.e2e.stack import Stack
 
 ORDER = Order(
     order_id="ORDER-2026-0117",
@@ -19,6 +24,8 @@ ORDER = Order(
     state="WAITING",
     expires_at=1796126400,
 )
+
+Decision = tuple[str | None, object, str | None]
 
 
 class Site(ABC):
@@ -38,7 +45,7 @@ class Site(ABC):
         """The link of an order whose time to decide is over."""
 
     @abstractmethod
-    def decision(self, link: str) -> tuple[str | None, int | None, str | None]:
+    def decision(self, link: str) -> Decision:
         """What was decided about the order behind a link, when, and the comment."""
 
 
@@ -58,7 +65,7 @@ class LocalSite(Site):
     def expired(self) -> str:
         return self.add(replace(ORDER, state="EXPIRED"))
 
-    def decision(self, link: str) -> tuple[str | None, int | None, str | None]:
+    def decision(self, link: str) -> Decision:
         order = self.orders[link.rpartition("/")[2]]
         return order.decision, order.decided_at, order.comment
 
@@ -67,7 +74,7 @@ class LocalSite(Site):
         with self.lock:
             order = self.orders.get(confirmation_id)
             if order is None:
-                return 404, message_page("No such link", "This link leads to no order. Was all of it copied?")
+                return 404, message_page("This link is not known", "It may be incomplete, or too old.")
             if order.state == "EXPIRED":
                 return 410, confirmation_page(order, confirmation_id)
             if form is None:
@@ -75,11 +82,9 @@ class LocalSite(Site):
             choice, comment = form.get("decision"), form.get("comment", "").replace("\r\n", "\n")
             if choice not in ("confirm", "cancel"):
                 typed = order if order.decision else replace(order, comment=comment)
-                return 422, confirmation_page(typed, confirmation_id, "Nothing was decided: choose one of the two.")
+                return 422, confirmation_page(typed, confirmation_id, "Please choose first.")
             if order.decision not in (None, choice):
-                return 409, confirmation_page(
-                    order, confirmation_id, "This was decided before. Your answer came later."
-                )
+                return 409, confirmation_page(order, confirmation_id, "This was decided before.")
             if order.decision is None:
                 order = replace(order, decision=choice, decided_at=int(time.time()), comment=comment or None)
                 self.orders[confirmation_id] = order
@@ -119,3 +124,55 @@ def local_site() -> Iterator[LocalSite]:
             yield site
         finally:
             server.shutdown()
+
+
+class DeployedSite(Site):
+    """The API of a stack. Nobody else may read its test queue meanwhile."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._order_ids: dict[str, str] = {}
+        key = stack.client("apigateway").get_api_key(apiKey=stack.outputs["OrderApiKeyId"], includeValue=True)
+        self.api_key = str(key["value"])
+        self.base = stack.outputs["OrderApiUrl"]
+        if stack.endpoint_url:
+            host, path = urlsplit(self.base)[1:3]
+            self.base = f"{stack.endpoint_url}/_aws/execute-api/{host.partition('.')[0]}{path}"
+
+    def order_id(self, link: str) -> str:
+        return self._order_ids[link]
+
+    def waiting(self, details: str = ORDER.order_details) -> str:
+        order_id = f"page-{uuid4()}"
+        self._call("/orders", {"orderId": order_id, "orderDetails": details})
+        while True:  # until the test queue is empty, which fails the test
+            told = json.loads(json.loads(self._stack.receive("NotificationTestQueueUrl")["Body"])["Message"])
+            if told["orderId"] == order_id:
+                link = self.link(told["link"].rpartition("/")[2])
+                self._order_ids[link] = order_id
+                return link
+
+    def expired(self) -> str:
+        link = self.waiting()
+        self._stack.client("dynamodb").update_item(
+            TableName=self._stack.outputs["OrderTableName"],
+            Key={"pk": {"S": f"ORDER#{self.order_id(link)}"}},
+            UpdateExpression="SET expiresAt = :past",
+            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
+        return link
+
+    def decision(self, link: str) -> Decision:
+        decision = self._call(f"/orders/{self.order_id(link)}")["decision"]
+        if decision is None:
+            return None, None, None
+        return "confirm" if decision["isConfirmed"] else "cancel", decision["decidedAt"], decision["comment"]
+
+    def _call(self, path: str, body: object = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - of the stack
+            self.base + path,
+            json.dumps(body).encode() if body else None,
+            {"Content-Type": "application/json", "X-Api-Key": self.api_key},
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return json.load(answer)
