@@ -57,7 +57,11 @@ SCHEMAS: dict[str, Schema] = {
     "Error": _object(
         error=_object(("details",), code=TEXT, message=TEXT, details={"type": "array", "items": TEXT}),
     ),
-    "Choice": _object(("comment",), decision={"enum": ["confirm", "cancel"]}, comment=COMMENT),
+    "Choice": {
+        "type": "object",
+        "properties": {"decision": {"enum": ["confirm", "cancel"]}, "comment": COMMENT},
+        "required": ["decision"],
+    },
 }
 PARAMETERS: dict[str, Schema] = {
     "orderId": ORDER_ID,

@@ -56,11 +56,11 @@ def open_page(browser: Browser, site: Site, request: pytest.FixtureRequest) -> I
         return page
 
     yield open_page
-    folder = request.config.cache.mkdir("pictures") if request.config.cache else None
+    folder = request.config.rootpath / ".pytest_cache/pictures"
+    folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages, 1):
-        if folder:
-            name = re.sub(r"\W+", "-", request.node.name).strip("-")
-            page.screenshot(path=folder / f"{name}-{number}.png", full_page=True)
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
+        page.screenshot(path=folder / f"{name}-{number}.png", full_page=True)
         page.context.close()
     assert set(asked) == {urlsplit(site.base).netloc}
     assert not complaints
