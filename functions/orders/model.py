@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+ORDER_ID = r"[A-Za-z0-9_-]{1,64}"
+
 
 @dataclass(frozen=True)
 class Order:

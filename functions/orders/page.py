@@ -106,7 +106,7 @@ def message_page(title: str, text: str) -> str:
 
 def _page(title: str, content: str, state: str = "") -> str:
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{_safe(title)}</title><style>{_STYLE}</style></head>"
         f'<body><main class="{state}">{content}</main></body></html>'

@@ -3,17 +3,16 @@
 import json
 import threading
 import time
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 from uuid import uuid4
 
+from local.rest import call, reachable
 from orders.model import Order
 from orders.page import SECURITY_HEADERS, confirmation_page, message_page
 from tests.e2e.stack import Stack
@@ -105,7 +104,7 @@ def local_site() -> Iterator[LocalSite]:
             self.reply({name: values[0] for name, values in parse_qs(body).items()})
 
         def reply(self, form: dict[str, str] | None) -> None:
-            status, page = site.answer(self.path.rpartition("/")[2], form)
+            status, page = site.answer(self.path.removeprefix("/Prod/confirmations/"), form)
             content = page.encode()
             self.send_response(status)
             headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(content))}
@@ -134,21 +133,19 @@ class DeployedSite(Site):
         self._order_ids: dict[str, str] = {}
         key = stack.client("apigateway").get_api_key(apiKey=stack.outputs["OrderApiKeyId"], includeValue=True)
         self.api_key = str(key["value"])
-        self.base = stack.outputs["OrderApiUrl"]
-        if stack.endpoint_url:
-            host, path = urlsplit(self.base)[1:3]
-            self.base = f"{stack.endpoint_url}/_aws/execute-api/{host.partition('.')[0]}{path}"
+        self.base = reachable(stack.outputs["OrderApiUrl"], stack.endpoint_url)
 
     def order_id(self, link: str) -> str:
         return self._order_ids[link]
 
     def waiting(self, details: str = ORDER.order_details) -> str:
         order_id = f"page-{uuid4()}"
-        self._call("/orders", {"orderId": order_id, "orderDetails": details})
+        body = {"orderId": order_id, "orderDetails": details}
+        assert call("POST", f"{self.base}/orders", key=self.api_key, body=body).status == 202
         while True:  # until the test queue is empty, which fails the test
             told = json.loads(json.loads(self._stack.receive("NotificationTestQueueUrl")["Body"])["Message"])
             if told["orderId"] == order_id:
-                link = self.link(told["link"].rpartition("/")[2])
+                link = reachable(told["link"], self._stack.endpoint_url)
                 self._order_ids[link] = order_id
                 return link
 
@@ -163,16 +160,7 @@ class DeployedSite(Site):
         return link
 
     def decision(self, link: str) -> Decision:
-        decision = self._call(f"/orders/{self.order_id(link)}")["decision"]
+        decision = call("GET", f"{self.base}/orders/{self.order_id(link)}", key=self.api_key).json["decision"]
         if decision is None:
             return None, None, None
         return "confirm" if decision["isConfirmed"] else "cancel", decision["decidedAt"], decision["comment"]
-
-    def _call(self, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - of the stack
-            self.base + path,
-            json.dumps(body).encode() if body else None,
-            {"Content-Type": "application/json", "X-Api-Key": self.api_key},
-        )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return json.load(answer)

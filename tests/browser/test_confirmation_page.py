@@ -87,6 +87,17 @@ def test_the_back_button_leads_to_what_was_decided(site: Site, open_page: Open) 
     says(page, "Order confirmed")
 
 
+def test_the_back_button_shows_no_form_of_before(site: Site, open_page: Open) -> None:
+    link = site.waiting()
+    first, second = open_page(link), open_page(link)
+    first.goto(site.link("no-such-link"))
+    choose(second, "Confirm")
+    send(second)
+    says(second, "Order confirmed")
+    first.go_back()
+    says(first, "Order confirmed")
+
+
 def test_a_second_tab_that_disagrees_is_told_what_was_decided(site: Site, open_page: Open) -> None:
     link = site.waiting()
     first, second, third = open_page(link), open_page(link), open_page(link)
