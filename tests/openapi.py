@@ -57,11 +57,7 @@ SCHEMAS: dict[str, Schema] = {
     "Error": _object(
         error=_object(("details",), code=TEXT, message=TEXT, details={"type": "array", "items": TEXT}),
     ),
-    "Choice": {
-        "type": "object",
-        "properties": {"decision": {"enum": ["confirm", "cancel"]}, "comment": COMMENT},
-        "required": ["decision"],
-    },
+    "Choice": _object(("comment",), decision={"enum": ["confirm", "cancel"]}, comment=COMMENT),
 }
 PARAMETERS: dict[str, Schema] = {
     "orderId": ORDER_ID,
