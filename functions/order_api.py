@@ -7,6 +7,7 @@ import json
 import os
 import re
 from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,6 @@ from orders.model import ORDER_ID, Order
 
 CONFIRMATION_ID = r"[A-Za-z0-9_-]{20,64}"
 MAX_DETAILS_CHARACTERS = 10_000
-MAX_COMMENT_CHARACTERS = 1_000
 
 _origin = os.environ.get("ALLOWED_ORIGIN")
 # debug=False: it would print every event, and confirmation ids are credentials
@@ -87,8 +87,8 @@ def confirm_order(order_id: str) -> Reply:
     problems = []
     if not isinstance(is_confirmed, bool):
         problems.append("isConfirmed must be true or false.")
-    if not (comment is None or is_text(comment, MAX_COMMENT_CHARACTERS)):
-        problems.append(f"comment must be text of up to {MAX_COMMENT_CHARACTERS:,} characters.")
+    if not (comment is None or is_text(comment, page.MAX_COMMENT_CHARACTERS)):
+        problems.append(f"comment must be text of up to {page.MAX_COMMENT_CHARACTERS:,} characters.")
     refuse_others(body, {"isConfirmed", "comment"}, problems)
     if not re.fullmatch(ORDER_ID, order_id):
         raise store.UnknownOrder("there is no such order")
@@ -182,24 +182,28 @@ def decide_order(confirmation_id: str) -> Reply:
     problem = None
     if decision not in store.DECISIONS:
         problem = "Please choose whether to confirm or to cancel, then send."
-    elif len(comment) > MAX_COMMENT_CHARACTERS:
-        problem = f"Please keep the comment to {MAX_COMMENT_CHARACTERS:,} characters."
+    elif len(comment) > page.MAX_COMMENT_CHARACTERS:
+        problem = f"Please keep the comment to {page.MAX_COMMENT_CHARACTERS:,} characters."
     if problem and order.state != "WAITING":
         return page_of(order, confirmation_id)
     if problem:
-        body = page.confirmation_page(order, confirmation_id, problem)
+        typed = order if order.decision else replace(order, comment=comment)
+        body = page.confirmation_page(typed, confirmation_id, problem)
         return page_reply(HTTPStatus.UNPROCESSABLE_ENTITY, body)
     try:
         order = store.decide(order.order_id, decision, "confirmation link", comment or None)
         logger.info("order decided", state=order.state)
     except store.AlreadySettled as settled:
-        return page_of(settled.order, confirmation_id, HTTPStatus.CONFLICT)
+        problem = "This was decided before, and your answer changed nothing." if settled.order.decision else None
+        return page_of(settled.order, confirmation_id, HTTPStatus.CONFLICT, problem)
     return page_of(order, confirmation_id)
 
 
-def page_of(order: Order, confirmation_id: str, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+def page_of(
+    order: Order, confirmation_id: str, status: HTTPStatus = HTTPStatus.OK, problem: str | None = None
+) -> Reply:
     status = HTTPStatus.GONE if order.state == "EXPIRED" else status
-    return page_reply(status, page.confirmation_page(order, confirmation_id))
+    return page_reply(status, page.confirmation_page(order, confirmation_id, problem))
 
 
 def confirmable(confirmation_id: str) -> Order | None:
@@ -255,6 +259,8 @@ def unavailable(error: Exception) -> Reply:
 
 
 def not_found(_: Exception) -> Reply:
+    if app.current_event.path.startswith("/confirmations/"):
+        return page_reply(HTTPStatus.NOT_FOUND, page.message_page(*UNKNOWN_LINK))
     return error_reply(HTTPStatus.NOT_FOUND, "NotFound", "There is nothing under this path.")
 
 

@@ -38,7 +38,7 @@ TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 ORDER_ID: Schema = {"type": "string", "pattern": f"^{ORDER_ID_PATTERN}$"}
 DETAILS: Schema = {"type": "string", "maxLength": order_api.MAX_DETAILS_CHARACTERS}
-COMMENT: Schema = {"type": "string", "maxLength": order_api.MAX_COMMENT_CHARACTERS}
+COMMENT: Schema = {"type": "string", "maxLength": order_api.page.MAX_COMMENT_CHARACTERS}
 STATE: Schema = {"enum": ["PROCESSING", "WAITING", "CONFIRMED", "CANCELLED", "EXPIRED", "FAILED"]}
 SCHEMAS: dict[str, Schema] = {
     "NewOrder": _object(orderId=ORDER_ID, orderDetails=DETAILS),
