@@ -15,6 +15,7 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # for the client that 
 import order_api
 from local import PROJECT
 from orders.model import ORDER_ID as ORDER_ID_PATTERN
+from orders.page import MAX_COMMENT_CHARACTERS
 
 FILE = PROJECT / "docs/order-confirmation-openapi.json"
 
@@ -38,7 +39,7 @@ TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 ORDER_ID: Schema = {"type": "string", "pattern": f"^{ORDER_ID_PATTERN}$"}
 DETAILS: Schema = {"type": "string", "maxLength": order_api.MAX_DETAILS_CHARACTERS}
-COMMENT: Schema = {"type": "string", "maxLength": order_api.page.MAX_COMMENT_CHARACTERS}
+COMMENT: Schema = {"type": "string", "maxLength": MAX_COMMENT_CHARACTERS}
 STATE: Schema = {"enum": ["PROCESSING", "WAITING", "CONFIRMED", "CANCELLED", "EXPIRED", "FAILED"]}
 SCHEMAS: dict[str, Schema] = {
     "NewOrder": _object(orderId=ORDER_ID, orderDetails=DETAILS),
