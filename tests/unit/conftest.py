@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 import pytest_socket
-from moto import mock_aws  # it must be there before a client is made, or the client escapes it
+from moto import mock_aws
 
 from callbacks import task
 from callbacks.entry import logger
