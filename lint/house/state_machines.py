@@ -55,20 +55,16 @@ def _catches_failures(catcher: Fields) -> bool:
 
 
 def _after_failure(scope: Scope, start: Json) -> set[str]:
-    """The states on every way from this one as far as nothing has mended the failure, itself included."""
+    """The states on every way from this one, itself included, as far as nothing has mended the failure."""
     found: set[str] = set()
     open_ends = [start]
     while open_ends:
         name = open_ends.pop()
-        if isinstance(name, str) and name in scope.states and name not in found:
+        if isinstance(name, str) and name in scope.states and name not in found and not scope.states[name].waits:
             found.add(name)
             state = scope.states[name]
-            mending = {position for position, catcher in state.handlers("Catch") if not _catches_failures(catcher)}
-            open_ends.extend(
-                target
-                for steps, target in state.transitions
-                if not state.waits and not (steps[0] == "Catch" and steps[1] in mending)
-            )
+            mending = [("Catch", at) for at, catcher in state.handlers("Catch") if not _catches_failures(catcher)]
+            open_ends.extend(target for steps, target in state.transitions if steps[:2] not in mending)
     return found
 
 

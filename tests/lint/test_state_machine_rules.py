@@ -255,6 +255,27 @@ def test_house_rules_are_silent_on_the_sound_template() -> None:
     assert all_found(planted(both())) == []
 
 
+ASK_AGAIN = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+    "Arguments": {"QueueUrl": "${WorkQueueUrl}", "MessageBody": {"token": TOKEN}},
+    "TimeoutSeconds": 60,
+    "End": True,
+}
+MENDED: dict[str, Change] = {
+    "by another wait": both(put(*state("AskAgain"), value=ASK_AGAIN), put(*CATCH, 0, "Next", value="AskAgain")),
+    "after an error of a service": both(
+        put(*state("LookUp"), value=PASS),
+        put(*state("NotifyFailure", "Catch"), value=[{"ErrorEquals": ["SNS.NotFoundException"], "Next": "LookUp"}]),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", MENDED.values(), ids=list(MENDED))
+def test_a_failure_that_is_mended_need_not_end_in_a_fail(change: Change) -> None:
+    assert found("EC1014", planted(change)) == []
+
+
 JSONPATH: Fields = {
     "StartAt": "RequestWork",
     "States": {
