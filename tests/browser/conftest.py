@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import NoChromium, chromium
-from tests.browser.site import DeployedSite, Site, local_site
+from tests.browser.site import DeployedSite, Site
+from tests.e2e.stack import Stacks
 
 
 # No longer than a module: Playwright keeps an event loop running, which bars asyncio.run() in the same process
@@ -25,13 +26,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="module", params=["in-memory", "deployed"])
-def site(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Site]:
-    if request.param == "deployed":
-        yield DeployedSite(request.getfixturevalue("stacks")["order-confirmation"])
-    else:
-        with local_site() as site:
-            yield site
+@pytest.fixture(scope="module")
+def site(stacks: Stacks) -> Site:
+    return DeployedSite(stacks["order-confirmation"])
 
 
 class Open(Protocol):
