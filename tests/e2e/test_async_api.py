@@ -183,9 +183,7 @@ def test_100_requests_at_once_each_delivered_twice_are_100_simulations_callbacks
     assert sorted(arn.rpartition(":")[2] for arn in simulations) == sorted(
         sha256(token.encode()).hexdigest() for token in tokens
     )
-    # And each called back, again where the answer of Step Functions was slow, and its workflow took one callback
-    outcomes = Counter(json.loads(stack.ended(simulation)["output"])["outcome"] for simulation in simulations)
-    assert outcomes["DELIVERED"] + outcomes["ALREADY_SETTLED"] == 100
+    # And 100 callbacks, one taken by each workflow
     for execution_id, request in zip(executions, requests, strict=True):
         types = Counter(event["type"] for event in stack.events(execution_id))
         answers = types["TaskSucceeded"] - 1, types["TaskFailed"]  # without that of the publish, which succeeds
