@@ -44,7 +44,7 @@ status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
-test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, about 6 minutes
+test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
