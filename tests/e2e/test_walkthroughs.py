@@ -1,188 +1,139 @@
-"""The commands of the documents work as printed, in a shell as their reader's: word for word, but for placeholders."""
+"""The commands of the documents work as printed: typed into a shell, in a clone of the project, block after block.
 
-import json
+A block that is marked is not run; `<!-- prints: … -->` above a block says what its output has in it, within a minute.
+"""
+
+import os
 import re
 import shlex
+import shutil
 import subprocess
-import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
+from typing import Any
+
+import pytest
 
 from local import PROJECT
-from local.rest import call
-from tests.e2e.stack import Stack, Stacks, poll
-from tests.e2e.test_order_confirmation import MACHINE
+from local.engine import Engine
+from tests.documents.pages import Block, Page, pages
+from tests.e2e.stack import poll
 
+PAGES = {path: page for path, page in pages().items() if any(block.is_run for block in page.blocks)}
+POINT_THE_SHELL = 'eval "$(make -s env)"\nexport PATH="$PWD/.venv/bin:$PATH"'
+ENVIRONMENTS = (".venv", ".venv-engine")
+NOT_CLONED = (".*", "__pycache__")
 
-def shell_blocks(document: str, heading: str) -> list[str]:
-    """The shell blocks of a section, without the one that points the shell at the embedded AWS."""
-    sections = re.split(r"^## ", (PROJECT / document).read_text(), flags=re.MULTILINE)
-    [section] = [section for section in sections if section.startswith(heading)]
-    blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    return [block for block in blocks if 'eval "$(make -s env)"' not in block]
+# What the pages about troubles speak of, as commands of the same shell
+TROUBLES = r"""
+output() { aws cloudformation describe-stacks --stack-name payment-callback --output text \
+  --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"; }
+for QUEUE in DeadLetterQueueUrl QuarantineQueueUrl; do
+  aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$(output $QUEUE)" --message-body '{}'
+done
+aws stepfunctions start-execution --state-machine-arn "$(output StateMachineWaitForCallbackArn)" --input '{}'
+"""
+GIVEN = {"docs/operations.md": TROUBLES, "docs/troubleshooting.md": TROUBLES}
 
 
 class Shell:
-    """A shell that is pointed at a stack, and keeps what one block sets for the next."""
+    """A shell in a clone of the project that is set up, and what one block sets is there for the next."""
 
-    def __init__(self, stack: Stack, scratch: Path) -> None:
-        self._state = scratch / "shell-state"
+    def __init__(self, clone: Path) -> None:
+        self.clone = clone
+        self._state = clone.parent / "shell-state"
         self._state.touch(mode=0o600)
-        tools = Path(sys.executable).parent
-        self._environment = {
-            **stack.environment,
-            "PATH": f"{tools}:{stack.environment['PATH']}",
-            "HOME": str(scratch),
-            "SAM_CLI_TELEMETRY": "0",
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VIRTUAL_"))}
+        self._environment = {**environment, "HOME": str(clone.parent), "SAM_CLI_TELEMETRY": "0"}
 
     def run(self, script: str) -> str:
-        """What the script prints. Fails when one of its commands does."""
+        """What the script prints; it says yes to whatever it is asked. Raises CalledProcessError where it fails."""
         state = shlex.quote(str(self._state))
         keep = f"{{ export -p; declare -f; }} > {state}"
-        shell = ["bash", "-euo", "pipefail", "-c", f". {state}; set -a\n{script}\n{keep}"]
-        run = subprocess.run(
-            shell, cwd=PROJECT, env=self._environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert run.returncode == 0, run.stderr
-        return run.stdout
-
-    def value(self, name: str) -> str:
-        return self.run(f'printf %s "${name}"')
-
-
-def test_payment_callback(stacks: Stacks, tmp_path: Path) -> None:
-    stack = stacks["payment-callback"]
-    shell = Shell(stack, tmp_path)
-    start, describe, receive = shell_blocks("README.md", "Go on by hand")
-    execution_id = json.loads(shell.run(start))["executionArn"]
-    end = stack.ended(execution_id)
-    assert json.loads(shell.run(describe.replace("EXECUTION_ARN", execution_id)))["status"] == end["status"]
-    assert json.loads(json.loads(shell.run(receive))["Messages"][0]["Body"])["Type"] == "Notification"
-    # And before the stack is deleted
-    with stack.consumer_off("PaymentWorkerFunctionName"):
-        [abbreviate] = shell_blocks("docs/operations.md", "# Operations")
-        shell.run(abbreviate)
-        for document, heading in (("README.md", "Deploy to AWS"), ("docs/operations.md", "Taking the stack away")):
-            execution_id = json.loads(shell.run(start))["executionArn"]
-            [stop] = [block for block in shell_blocks(document, heading) if "stop-execution" in block]
-            shell.run(stop.partition("sam delete")[0])
-            assert stack.ended(execution_id)["status"] == "ABORTED"
+        script = f". {state}; set -a\n{script}\n{keep}"
+        return subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", script],
+            cwd=self.clone,
+            env=self._environment,
+            input="y\n" * 20,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
 
 
-def test_manual_callback(stacks: Stacks, tmp_path: Path) -> None:
-    stack = stacks["manual-callback"]
-    *blocks, version_2, version_1, stop = shell_blocks("docs/manual-callback.md", "Walk-through")
-    deploy, abbreviate, start, receive, call_back, describe = blocks
-    shell = Shell(stack, tmp_path)
-    shell.run(deploy)
-    shell.run(abbreviate)
-    assert shell.run(start) == "RUNNING\n"
-    shell.run(receive)
-    answer, _ = json.JSONDecoder().raw_decode(shell.run(call_back))
-    assert answer == {"action": "success", "outcome": "DELIVERED"}
-    status, output = shell.run(describe).rstrip("\n").split("\t")
-    assert (status, json.loads(output)) == ("SUCCEEDED", {"approved": True})
-    assert stack.depth("ManualCallbackQueueUrl") == 0
-    # And the inline form: version 2's is version 1's with one option more
-    response = tmp_path / "response.json"
-    inline = version_1.replace("TOKEN", shell.value("TOKEN")).replace("response.json", str(response))
-    shell.run(inline)
-    assert json.loads(response.read_text()) == {"action": "success", "outcome": "ALREADY_SETTLED"}
-    assert " ".join(version_2.replace("--cli-binary-format raw-in-base64-out", "").split()) == " ".join(
-        version_1.split()
-    )
-    # And before the stack is deleted
-    shell.run(start)
-    shell.run(stop)
-    assert stack.ended(shell.value("EXECUTION"))["status"] == "ABORTED"
-    stack.receive("ManualCallbackQueueUrl")
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """Where a reader is after `make up`, in a clone of its own and with an embedded AWS of its own."""
+    clone = tmp_path / "a clone"
+    shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*NOT_CLONED))
+    for name in ENVIRONMENTS:
+        (clone / name).symlink_to((PROJECT / name).resolve())
+    shell = Shell(clone)
+    try:
+        shell.run(".venv/bin/python -m local up")
+        yield shell
+    finally:
+        shell.run(".venv/bin/python -m local down")
 
 
-def test_async_api(stacks: Stacks, tmp_path: Path) -> None:
-    stack = stacks["async-api"]
-    deploy, abbreviate, start, describe, start_others, describe_others, *blocks = shell_blocks(
-        "docs/async-api.md", "Walk-through"
-    )
-    read_log, list_simulations, stop = blocks
-    shell = Shell(stack, tmp_path)
-    shell.run(deploy)
-    shell.run(abbreviate)
-    shell.run(start)
-    stack.ended(shell.value("EXECUTION"))
-    status, output = shell.run(describe).rstrip("\n").split("\t")
-    assert (status, json.loads(output)["status"]) == ("SUCCEEDED", 200)
-    shell.run(start_others)
-    for name in ("INVALID", "FAILING"):
-        stack.ended(shell.value(name))
-    errors = [line.split("\t")[:2] for line in shell.run(describe_others).splitlines()]
-    assert errors == [["FAILED", "AsyncApi.InvalidRequest"], ["FAILED", "AsyncApi.RequestFailed"]]
-    executions = [shell.value(name) for name in ("EXECUTION", "INVALID", "FAILING")]
-    poll("log of all three", lambda: all(map("".join(stack.log()).__contains__, executions)) or None)
-    assert all(map(shell.run(read_log).__contains__, executions))
-    assert "SUCCEEDED" in shell.run(list_simulations)
-    # And before the stack is deleted
-    machine, simulator = "AsyncApiStateMachineArn", "AsyncApiSimulatorStateMachineArn"
-    execution_id = stack.start({"waitTime": 600, "status": "success"}, machine)
-    poll("simulation", lambda: "RUNNING" in stack.executions(simulator).values() or None)
-    shell.run(stop)
-    assert stack.ended(execution_id)["status"] == "ABORTED"
-    assert "RUNNING" not in stack.executions(simulator).values()
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_commands_work_as_printed(page: Page, shell: Shell) -> None:
+    engine = Engine.attach(shell.clone / ".aws-local")
+    assert engine
+    blocks = [block for block in page.blocks if block.is_run]
+    if not any("make -s env" in block.text for block in blocks):
+        shell.run(POINT_THE_SHELL)
+    shell.run(GIVEN.get(page.path, ""))
+    for block in blocks:
+        with ExitStack() as afterwards:
+            if "stop-execution" in block.text:
+                start_unanswered(engine, shell, blocks)
+                afterwards.callback(all_stopped, engine)
+            type_in(shell, block)
 
 
-def test_file_exchange(stacks: Stacks, tmp_path: Path) -> None:
-    stack = stacks["file-exchange"]
-    deploy, abbreviate, start, read, beat_and_break_off, see_why, answer, see, stop, empty = shell_blocks(
-        "docs/file-exchange.md", "Walk-through"
-    )
-    shell = Shell(stack, tmp_path)
-    shell.run(deploy)
-    shell.run(abbreviate)
-    shell.run(start)
-    uuid = str(uuid5(NAMESPACE_URL, shell.value("EXECUTION")))
-    await_file(stack, f"outbound/{uuid}/request.json")
-    assert json.loads(shell.run(read))["uuid"] == uuid
-    shell.run(beat_and_break_off)
-    await_file(stack, f"rejected/inbound/{uuid}/success.json.reason.txt")
-    reason, *_, status = shell.run(see_why).splitlines()
-    assert (reason, status) == ("The file is not JSON that a workflow can take.", "RUNNING")
-    shell.run(answer)
-    end = stack.ended(shell.value("EXECUTION"))
-    assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"status": "shipped"})
-    described, *listed = shell.run(see).splitlines()
-    status, output = described.split("\t")
-    assert (status, json.loads(output)) == ("SUCCEEDED", {"status": "shipped"})
-    assert any(f"processed/{uuid}/success.json" in line for line in listed)
-    # And before the stack is deleted
-    shell.run(start)
-    shell.run(stop)
-    assert stack.ended(shell.value("EXECUTION"))["status"] == "ABORTED"
-    shell.run(empty)
-    bucket = stack.outputs["ExchangeBucketName"]
-    assert {"Versions", "DeleteMarkers"}.isdisjoint(stack.client("s3").list_object_versions(Bucket=bucket))
+def type_in(shell: Shell, block: Block) -> None:
+    """Runs a block, and again until it prints what it should if that is said: in this order, whatever the spaces."""
+    expected = re.compile(".*".join(re.escape("".join(text.split())) for text in block.prints))
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            printed = shell.run(block.text)
+            if expected.search("".join(printed.split())):
+                return
+        except subprocess.CalledProcessError as error:
+            printed = error.stderr
+        assert block.prints, f"{block} fails: {printed}"
+        assert time.monotonic() < deadline, f"{block} does not print {block.prints}: {printed}"
+        time.sleep(0.5)
 
 
-def await_file(stack: Stack, key: str) -> None:
-    s3, bucket = stack.client("s3"), stack.outputs["ExchangeBucketName"]
-    poll(key, lambda: s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"))
+def start_unanswered(engine: Engine, shell: Shell, blocks: list[Block]) -> None:
+    """Starts again what the page starts, while no function takes messages, so that there is something to stop."""
+    lambda_ = engine.client("lambda")
+    for mapping in lambda_.list_event_source_mappings()["EventSourceMappings"]:
+        lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    starts = [block for block in blocks if "stepfunctions start-execution" in block.text]
+    if starts:
+        shell.run(starts[0].text)
+    poll("waiting execution", lambda: executions(engine, "RUNNING") or None)
 
 
-def test_order_confirmation(stacks: Stacks, tmp_path: Path) -> None:
-    stack = stacks["order-confirmation"]
-    deploy, abbreviate, order, see, confirm, describe, find_links, stop = shell_blocks(
-        "docs/order-confirmation.md", "Walk-through"
-    )
-    shell = Shell(stack, tmp_path)
-    shell.run(deploy)
-    shell.run(abbreviate)
-    assert shell.run(order).count("\n202\n") == 2
-    poll("wait", lambda: '"state": "WAITING"' in shell.run(see) or None, every=1)
-    assert [line for line in shell.run(confirm).splitlines() if line.isdigit()] == ["200", "200", "409"]
-    poll("end", lambda: shell.run(describe) == "SUCCEEDED\n" or None, every=1)
-    # The order of before may be among those whose links come
-    link = poll("link", lambda: next(reversed(shell.run(find_links).split()), None), every=1)
-    assert call("GET", link).status == 200
-    # And before the stack is deleted
-    running = poll("wait", lambda: [arn for arn, end in stack.executions(MACHINE).items() if end == "RUNNING"] or None)
-    shell.run(stop)
-    assert {stack.ended(execution_id)["status"] for execution_id in running} == {"ABORTED"}
+def all_stopped(engine: Engine) -> None:
+    assert executions(engine, "RUNNING") == []
+
+
+def executions(engine: Engine, status: str) -> list[dict[str, Any]]:
+    client = engine.client("stepfunctions")
+    machines = client.list_state_machines()["stateMachines"]
+    return [
+        execution
+        for machine in machines
+        for execution in client.list_executions(stateMachineArn=machine["stateMachineArn"], statusFilter=status)[
+            "executions"
+        ]
+    ]

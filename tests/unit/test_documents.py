@@ -1,0 +1,196 @@
+"""The documents say what is there: each command, option, name, path and link of theirs exists.
+
+That commands work as printed is shown by tests/e2e/test_walkthroughs.py, which runs every block that is not marked.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import botocore.loaders
+import pytest
+
+from lint.documents import fields, read
+from local import PROJECT
+from tests.documents.commands import Commands, problems, templates
+from tests.documents.pages import PRINTS, Block, Page, name, pages
+
+PAGES = pages()
+# By its template, the page of each workflow
+WORKFLOWS = {path: "docs/" + (path.stem.replace("template", "payment-callback")) + ".md" for path in templates()}
+PARTS = ["What for", "Contract", "Walk-through", "When something fails"]
+
+COMMAND = re.compile(r"(aws|sam|make|eval|\.venv/bin/python) .+")
+NAME = re.compile(r"(?=\w*[a-z0-9.][A-Z]|\w*_|\w+\.)[A-Za-z]\w*(\.\w+)*")
+PATH = re.compile(r"[\w.-]+(/[\w.*-]+)+/?|[\w-]+\.(json|md|py|toml|ya?ml)|\w+/")
+# What is named because it is not there: your own, made later, misspelt, or of the embedded AWS
+NOT_THERE = ["functions/requirements.txt", ".pytest_cache/pictures", "States.TimeOut", "Runtime.HandlerError"]
+AWS_APIS = [
+    "apigateway",
+    "cloudwatch",
+    "dynamodb",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "s3",
+    "sns",
+    "sqs",
+    "stepfunctions",
+]
+
+
+# ------------------------------------------------------------------ what a page names
+def wrong(page: Page) -> list[str]:
+    """Everything that a page names and that is not there."""
+    ours = [block for block in page.blocks if block.language == "bash"]
+    whole = Commands.of("\n".join(block.text for block in ours if "AWS CLI 2" not in block.comment))
+    found = [*problems(whole)]
+    for line, span in page.code_spans:
+        if span in NOT_THERE:
+            continue
+        if COMMAND.fullmatch(span):
+            found += (f"{line}: {problem}" for problem in problems(Commands.of(span), whole=False))
+        elif PATH.fullmatch(span):
+            found += [f"{line}: there is no {span}"] if _is_missing(page, span) else []
+        elif NAME.fullmatch(span) and not _is_known(span):
+            found.append(f"{line}: nothing is called {span}")
+    return found
+
+
+def _is_missing(page: Page, path: str) -> bool:
+    """README names files of this project only; elsewhere a path of ours begins with one of its folders."""
+    ours = page.path == "README.md" or (PROJECT / path.partition("/")[0]).is_dir()
+    return ours and not any(PROJECT.glob(path.rstrip("/")))
+
+
+def _is_known(name: str) -> bool:
+    return any(re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) for text in (_sources(), _apis()))
+
+
+@cache
+def _sources() -> str:
+    """All that is written here but for documents and tests."""
+    folders = [path for path in PROJECT.iterdir() if path.is_dir() and path.name not in ("docs", "tests")]
+    files = [file for folder in folders if not folder.name.startswith(".") for file in folder.rglob("*.*")]
+    files += [
+        file for file in PROJECT.iterdir() if file.suffix in (".toml", ".yaml", ".txt") or file.stem == "Makefile"
+    ]
+    kinds = (".json", ".py", ".toml", ".txt", ".yaml", "")
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file() and file.suffix in kinds)
+
+
+@cache
+def _apis() -> str:
+    """What the APIs that a workflow calls have names for."""
+    loader = botocore.loaders.Loader()
+    return json.dumps([loader.load_service_model(service, "service-2") for service in AWS_APIS])
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_all_that_a_page_names_is_there(page: Page) -> None:
+    assert wrong(page) == []
+
+
+# In commands: options, names of outputs, commands with their subcommands, paths
+TYPED = re.compile(
+    r"--[a-z][a-z-]+|(?<===[`'])\w+|\b(?:aws|make|sam)(?: [a-z][a-z-]+){1,2}|(?<![\w/$.])[a-z]\w+(?:/[\w.-]+)+"
+)
+
+
+def changes(page: Page) -> Iterator[tuple[str, Page]]:
+    """Each command, option, name and path of a page, and the page with the end of that changed."""
+    commands = [block.text for block in page.blocks if block.language == "bash"]
+    spans = {span for _, span in page.code_spans}
+    commands += filter(COMMAND.fullmatch, spans)
+    typed = {found for command in commands for found in TYPED.findall(command)}
+    typed |= {span for span in spans if PATH.fullmatch(span) or NAME.fullmatch(span)} - {*NOT_THERE}
+    for text in typed:
+        end = text.rstrip("/")[:-1] + "Q"
+        yield text, Page(page.path, re.sub(rf"(?<![\w/-]){re.escape(text)}(?![\w-])", end, page.text))
+
+
+def test_whatever_is_changed_in_readme_is_found() -> None:
+    changed = dict(changes(PAGES["README.md"]))
+    assert len(changed) > 30
+    assert [text for text, page in changed.items() if wrong(page) == []] == []
+
+
+# ------------------------------------------------------------------ what is run
+def blocks() -> list[Block]:
+    return [block for page in PAGES.values() for block in page.blocks]
+
+
+def test_commands_are_run_or_say_why_not() -> None:
+    """A comment above a block of commands is a mark, spelt as a test reads it; no other block has commands."""
+    assert [str(block) for block in blocks() if not block.language] == []
+    commands = [block for block in blocks() if block.language == "bash"]
+    marked = [block for block in commands if block.comment.startswith("<!--")]
+    assert [str(block) for block in marked if block.is_run and not PRINTS.fullmatch(block.comment)] == []
+    others = [block for block in blocks() if block.language in ("text", "sh", "shell", "console")]
+    assert [
+        str(block) for block in others for line in block.text.splitlines() if COMMAND.match(line.lstrip("$ "))
+    ] == []
+
+
+def test_the_two_versions_of_the_aws_cli_differ_in_one_option() -> None:
+    """Only version 1 is there to run what is printed for both."""
+    pairs = [(before, block) for before, block in pairwise(blocks()) if "AWS CLI 2" in block.comment]
+    assert pairs
+    for version_1, version_2 in pairs:
+        shorter = version_2.text.replace("--cli-binary-format raw-in-base64-out", "")
+        assert shorter.split() == version_1.text.split()
+
+
+# ------------------------------------------------------------------ workflows
+@pytest.mark.parametrize("template", WORKFLOWS, ids=WORKFLOWS.values())
+def test_tables_of_a_workflow_are_its_template(template: Path) -> None:
+    page, written = PAGES[WORKFLOWS[template]], fields(read(template).value)
+    parameters = {
+        name: str(fields(parameter).get("Default", "")).strip()
+        for name, parameter in fields(written["Parameters"]).items()
+    }
+    assert page.table("parameter") == parameters
+    assert page.table("output").keys() == fields(written["Outputs"]).keys()
+    alarms = [
+        key for key, value in fields(written["Resources"]).items() if fields(value)["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert sorted(page.table("alarm")) == sorted(alarms)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS.values())
+def test_page_of_a_workflow_has_its_parts_in_order(path: str) -> None:
+    assert [heading for heading in PAGES[path].headings if heading in PARTS] == PARTS
+
+
+# ------------------------------------------------------------------ links
+def test_links_lead_somewhere() -> None:
+    links = [(page, line, target) for page in PAGES.values() for line, target in page.links if "://" not in target]
+    dead = [f"{page.path}:{line}: {target}" for page, line, target in links if not _leads(page.path, target)]
+    assert dead == []
+
+
+def test_what_the_code_says_of_documents_is_there() -> None:
+    said = set(re.findall(r"\b(docs/[\w/-]+\.\w+)(#[\w-]+)?", _sources()))
+    assert [path + anchor for path, anchor in said if not _leads("README.md", path + anchor)] == []
+
+
+def _leads(start: str, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    file = (PROJECT / start).parent / path if path else PROJECT / start
+    page = PAGES.get(name(file.resolve()))
+    return file.exists() and (not anchor or (page is not None and anchor in page.anchors))
+
+
+def test_every_page_is_reached_from_readme() -> None:
+    reached, found = set(), {"README.md"}
+    while found:
+        reached |= found
+        targets = {(path, target.partition("#")[0]) for path in found for _, target in PAGES[path].links}
+        files = {(PROJECT / path).parent / target for path, target in targets if target and "://" not in target}
+        found = {name(file.resolve()) for file in files} & PAGES.keys() - reached
+    assert PAGES.keys() - reached == set()
