@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # Modules whose tests are long and share nothing
-APART = ("test_deployment", "test_faults", "test_sam_cli")
+APART = ("test_deployment", "test_faults", "test_sam_cli", "test_walkthroughs")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
