@@ -10,6 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
+from warnings import catch_warnings
 
 import click
 import jmespath  # type: ignore[import-untyped]
@@ -38,7 +39,6 @@ PLAIN = [
     "grep",
     "open",
     "printf",
-    "python3",
     "read",
     "sed",
     "set",
@@ -49,7 +49,6 @@ PLAIN = [
     "true",
 ]
 SET_BY_SHELL = {"1", "@", "AWS_ENDPOINT_URL", "HOME", "PATH", "PWD"}
-PYTHON = (".venv/bin/python", "python3", "python")
 
 
 aws_cli = cache(create_clidriver)
@@ -139,8 +138,6 @@ def problems(page: Commands, *, whole: bool = True) -> Iterator[str]:
             yield from (f"{' '.join(call)}: {problem}" for problem in judge(words, whole))
         elif name not in page.functions and name not in PLAIN:
             yield f"{name}: there is no such command"
-        elif name in PYTHON and words[:1] == ["-m"]:
-            yield from (f"{' '.join(call)}: {problem}" for problem in _python(words, whole))
     yield from _wrong_outputs(page)
     if whole:
         for name in sorted(page.variables_used - page.variables_set - SET_BY_SHELL):
@@ -162,7 +159,7 @@ def _aws(words: list[str], whole: bool) -> Iterator[str]:
         commands = getattr(command, "subcommand_table", None) or getattr(command, "_get_command_table", dict)()
     if not commands:
         yield from _aws_options(command, driver._get_argument_table(), words, whole)
-    elif whole:
+    elif whole and command is not driver:
         yield "no operation"
 
 
@@ -195,7 +192,8 @@ def _wrong_value(argument: Any, option: str, value: str) -> Iterator[str]:
 
 def _wrong_query(query: str, shape: Any) -> Iterator[str]:
     try:
-        tree = jmespath.compile(query.replace(OPEN, "x")).parsed
+        with catch_warnings(action="ignore"):  # of texts in backticks, which AWS CLI takes
+            tree = jmespath.compile(query.replace(OPEN, "x")).parsed
     except ParseError as error:
         yield f"--query: {error}"
         return
@@ -314,6 +312,7 @@ def _make(words: list[str], whole: bool) -> Iterator[str]:
 
 def _python(words: list[str], whole: bool) -> Iterator[str]:
     if words[:1] != ["-m"]:
+        yield from _missing_path(words[0] if words[:1] != ["-c"] else "")
         return
     module, *arguments = words[1:]
     if find_spec(module.partition(".")[0]) is None or find_spec(module) is None:
@@ -344,4 +343,5 @@ JUDGES: Mapping[str, Callable[[list[str], bool], Iterator[str]]] = {
     "sam": _sam,
     "make": _make,
     ".venv/bin/python": _python,
+    "python3": _python,
 }

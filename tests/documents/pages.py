@@ -20,7 +20,7 @@ TAG = re.compile(r'\b(?:id|src)="([^"]+)"')
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, and the comment directly above it."""
+    """A fenced block, and the comment directly above it or a heading of it."""
 
     page: str
     line: int
@@ -52,11 +52,16 @@ class Page:
 
     @property
     def blocks(self) -> list[Block]:
+        """What stands above a heading holds for the blocks of its section, unless these have something of their own."""
         tokens, found = self._tokens, []
+        sections: dict[str, str] = {}
         for before, token in zip([tokens[0], *tokens], tokens, strict=False):
+            above = before.content.strip() if before.type == "html_block" else ""
+            if token.type == "heading_open":
+                sections = {tag: comment for tag, comment in sections.items() if tag < token.tag} | {token.tag: above}
             if token.type == "fence":
-                above = before.content.strip() if before.type == "html_block" else ""
-                found.append(Block(self.path, _line(token), token.info.strip(), token.content, above))
+                comment = above or next(filter(None, reversed(sections.values())), "")
+                found.append(Block(self.path, _line(token), token.info.strip(), token.content, comment))
         return found
 
     @property
