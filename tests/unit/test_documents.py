@@ -75,7 +75,14 @@ def _words() -> frozenset[str]:
     """Every word of the sources and of AWS's APIs, with and without the dots between."""
     loader = botocore.loaders.Loader()
     apis = json.dumps([loader.load_service_model(service, "service-2") for service in AWS_APIS])
-    return frozenset(re.findall(r"\w+(?:\.\w+)*", f"{_sources()} {apis}") + re.findall(r"\w+", f"{_sources()} {apis}"))
+    text = f"{_sources()} {apis} {' '.join(modules())}"
+    return frozenset(re.findall(r"\w+(?:\.\w+)*", text) + re.findall(r"\w+", text))
+
+
+def modules() -> set[str]:
+    """The modules of the functions, as Python calls them."""
+    files = [file.relative_to(PROJECT / "functions") for file in (PROJECT / "functions").rglob("*.py")]
+    return {".".join(file.with_suffix("").parts) for file in files if file.stem != "__init__"}
 
 
 @cache
@@ -146,6 +153,14 @@ def test_the_two_versions_of_the_aws_cli_differ_in_one_option() -> None:
         assert shorter.split() == version_1.text.split()
 
 
+def test_every_module_and_folder_is_in_the_architecture() -> None:
+    page = PAGES["docs/architecture.md"]
+    assert modules() <= {span for _, span in page.code_spans}
+    [layout] = [block.text for block in page.blocks if block.language == "text"]
+    folders = {f"{path.name}/" for path in PROJECT.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert {line.split()[0] for line in layout.splitlines()} == folders | {"template.yaml"}
+
+
 # ------------------------------------------------------------------ workflows
 @pytest.mark.parametrize("template", WORKFLOWS, ids=WORKFLOWS.values())
 def test_tables_of_a_workflow_are_its_template(template: Path) -> None:
@@ -190,3 +205,12 @@ def test_every_page_is_reached_from_readme() -> None:
         files = {(PROJECT / path).parent / target for path, target in targets if target and "://" not in target}
         found = {name(file.resolve()) for file in files} & PAGES.keys() - reached
     assert PAGES.keys() - reached == set()
+
+
+def test_readme_counts_what_the_fault_suite_did() -> None:
+    """Kinds of faults, and executions: those of the ledger's table in docs/testing.md."""
+    rows = re.findall(
+        r"^\| ([a-z][\w ]+|error 500) \| [\d,]+ \| ([\d,]+) \|", PAGES["docs/testing.md"].text, re.MULTILINE
+    )
+    executions = sum(int(count.replace(",", "")) for _, count in rows)
+    assert f"{executions:,} executions went through {len(rows) - 1} kinds of faults" in PAGES["README.md"].text
