@@ -36,6 +36,27 @@ def per_million_runs(count: Mapping[str, float]) -> dict[str, float]:
     return {item: price.of(count.get(item, 0) * MILLION) for item, price in ITEMS.items()}
 
 
+# What the payment callback comes to as a Lambda durable function, beside the queue, the worker and the topic that both
+# have: the start of the execution; a context, a callback and a step for wait_for_callback; a step to publish. That is
+# what AWS's test runner counts, with two invocations, whether the payment succeeds or fails.
+DURABLE_OPERATIONS, DURABLE_INVOCATIONS = 5, 2
+DURABLE_REQUESTS = 2 + 4  # the two services that it calls, and a checkpoint for each operation but the first
+DURABLE_DAYS = 14  # for which AWS keeps an execution where nothing else is said
+
+
+def durable_per_million_runs(order: str, answer: str, result: str, gigabytes: float) -> dict[str, float]:
+    """US dollars of each item, from the texts that are written: the input, the callback's (twice) and the output."""
+    written = MILLION * sum(len(text.encode()) for text in (order, answer, answer, result))
+    seconds = DURABLE_INVOCATIONS * prices.INVOCATION_SECONDS + DURABLE_REQUESTS * prices.CALL_SECONDS
+    return {
+        "durable operations": prices.DURABLE_OPERATIONS.of(MILLION * DURABLE_OPERATIONS),
+        "bytes written": prices.DURABLE_WRITES.of(written),
+        f"bytes kept for {DURABLE_DAYS} days": prices.DURABLE_STORAGE.of(written * DURABLE_DAYS / 30),
+        "Lambda invocations": prices.LAMBDA_REQUESTS.of(MILLION * DURABLE_INVOCATIONS),
+        "Lambda GB-seconds (derived)": prices.LAMBDA_SECONDS.of(MILLION * gigabytes * seconds),
+    }
+
+
 @dataclass(frozen=True)
 class Standing:
     """What a stack has, whatever it does. `polled` queues invoke a function, `passed` ones lie on the way of a run."""
@@ -50,9 +71,7 @@ class Standing:
 
 def standing(template: Template) -> Standing:
     last_resorts = {
-        name
-        for resource in template.resources.values()
-        for name in _dead_letter_queues(template, resource)
+        name for resource in template.resources.values() for name in _dead_letter_queues(template, resource)
     }
     passed = [queue for name, queue in template.queues.items() if name not in last_resorts]
     return Standing(
@@ -60,9 +79,7 @@ def standing(template: Template) -> Standing:
         alarms=len(template.of_type("AWS::CloudWatch::Alarm")),
         dashboards=len(template.of_type("AWS::CloudWatch::Dashboard")),
         polled=len({feed.queue for feed in template.feeds}),
-        passed=tuple(
-            queue.number("KmsDataKeyReusePeriodSeconds", prices.DATA_KEY_SECONDS) or 0 for queue in passed
-        ),
+        passed=tuple(queue.number("KmsDataKeyReusePeriodSeconds", prices.DATA_KEY_SECONDS) or 0 for queue in passed),
         topics=len(template.of_type("AWS::SNS::Topic")),
     )
 

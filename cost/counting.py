@@ -34,10 +34,10 @@ _TRACING = (
     '"Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1"}'
 )
 _REQUEST = '"requestId":"6d68ca91-49c9-448d-89b8-7ca3e6dc66aa"'
+_METRICS = '"metrics":{"durationMs":28.92,"billedDurationMs":29,"memorySizeMB":256,"maxMemoryUsedMB":84}'
 PLATFORM_LINES = (
     f'{{"time":"2022-10-12T00:00:15.064Z","type":"platform.start","record":{{{_REQUEST},"version":"$LATEST",{_TRACING}}}}}',
-    f'{{"time":"2022-10-12T00:01:15.000Z","type":"platform.report","record":{{{_REQUEST},"metrics":{{"durationMs":28.92,'
-    f'"billedDurationMs":29,"memorySizeMB":256,"maxMemoryUsedMB":84}},{_TRACING},"status":"success"}}}}',
+    f'{{"time":"2022-10-12T00:01:15.000Z","type":"platform.report","record":{{{_REQUEST},{_METRICS},{_TRACING},"status":"success"}}}}',
 )
 
 
@@ -86,15 +86,14 @@ def bill(observed: Observed, template: Template) -> Counter[str]:
             "S3 reads": requests["s3.GetObject"],
             "S3 events": writes + requests["s3.DeleteObject"],
             "Lambda invocations": total,
-            "Lambda GB-seconds": _gigabytes(template)
-            * (
-                total * (prices.INVOCATION_SECONDS + prices.COLD_SHARE * prices.COLD_SECONDS)
-                + observed.by_functions.total() * prices.CALL_SECONDS
-            ),
+            "Lambda GB-seconds": gigabytes(template)
+            * (total * prices.INVOCATION_SECONDS + observed.by_functions.total() * prices.CALL_SECONDS),
             "log bytes: functions": sum(map(size, lines)) - sum(map(size, emf)),
             "log bytes: metrics": sum(map(size, emf)),
             "log bytes: Lambda": total * sum(map(size, PLATFORM_LINES)) * _logs_successes(template),
-            "log bytes: Step Functions": sum(size(_logged(event)) for event in events if event["type"] in LOGGED_EVENTS),
+            "log bytes: Step Functions": sum(
+                size(_logged(event)) for event in events if event["type"] in LOGGED_EVENTS
+            ),
             # what a state machine invokes, or a topic that it publishes to, is in the trace of the execution
             "traces": len(observed.histories) + total - tasks["lambda:invoke"] - of_topics,
         }
@@ -140,7 +139,8 @@ def _triggers(template: Template, function: str) -> set[str]:
     return {str(event["Type"]) for event in events.values()} if isinstance(events, dict) else set()
 
 
-def _gigabytes(template: Template) -> float:
+def gigabytes(template: Template) -> float:
+    """The memory of its functions."""
     [megabytes] = {function.number("MemorySize", 128) for function in template.functions.values()}
     return (megabytes or 0) / 1024
 
@@ -152,7 +152,7 @@ def _logs_successes(template: Template) -> bool:
 
 
 def _logged(event: Event) -> str:
-    details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
+    details: dict[str, Any] = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
     return json.dumps(
         {
             "id": str(event["id"]),

@@ -35,7 +35,9 @@ DYNAMODB_WRITES = Price(0.625, MILLION, "writes of up to 1 KB, on demand", "dyna
 DYNAMODB_READS = Price(0.125, MILLION, "consistent reads of up to 4 KB, on demand", "dynamodb/pricing/on-demand")
 S3_WRITES = Price(5.00, MILLION, "PUT and COPY; DELETE is free", "s3/pricing")
 S3_READS = Price(0.40, MILLION, "GET", "s3/pricing")
-S3_EVENTS = Price(1.00, MILLION, "events that a bucket sends (opt-in); those of Step Functions are free", "eventbridge/pricing")
+S3_EVENTS = Price(
+    1.00, MILLION, "events that a bucket sends (opt-in); those of Step Functions are free", "eventbridge/pricing"
+)
 
 KEYS = Price(1.00, 1, "customer-managed key a month; 1.00 more after each of its first two rotations", "kms/pricing")
 KEY_REQUESTS = Price(0.03, 10_000, "requests of a key", "kms/pricing")
@@ -50,11 +52,14 @@ DURABLE_STORAGE = Price(0.15, GB, "bytes of durable operations kept for a month"
 PRICES = tuple(price for price in list(globals().values()) if isinstance(price, Price))
 
 # ------------------------------------------------------------------ what a laptop cannot count
-# Billed time of a warm invocation, and of each request of AWS that it waits for, one after the other
-INVOCATION_SECONDS, CALL_SECONDS = 0.010, 0.020
-COLD_SHARE, COLD_SECONDS = 0.01, 0.6  # invocations that start an environment, and what that adds to their billed time
+# Billed time of an invocation: 10 ms, and 0.6 s for the one in a hundred that starts an environment
+INVOCATION_SECONDS = 0.010 + 0.6 / 100
+CALL_SECONDS = 0.020  # that each request of AWS adds to it, one after the other
 LOG_EVENT_BYTES = 26  # that CloudWatch Logs adds to each line
 # https://aws.amazon.com/blogs/aws/aws-lambda-adds-amazon-simple-queue-service-to-supported-event-sources/
-POLLERS, POLL_SECONDS = 5, 20  # connections that Lambda keeps open to a queue, and for how long each waits for a message
+POLLERS, POLL_SECONDS = (
+    5,
+    20,
+)  # connections that Lambda keeps open to a queue, and for how long each waits for a message
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 DATA_KEY_SECONDS = 300  # for which a data key is used again, where a queue says nothing else; always, for a topic

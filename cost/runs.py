@@ -6,7 +6,7 @@ One at a time, because then no batch holds messages of two runs: a million runs 
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,10 +179,8 @@ class Workflow:
 
     def _clear_log(self, function: str) -> None:
         logs = self.place.client("logs")
-        try:
+        with suppress(logs.exceptions.ResourceNotFoundException):
             logs.delete_log_group(logGroupName=self._log_group(function))
-        except logs.exceptions.ResourceNotFoundException:
-            pass
 
     def _executions(self, machine: str) -> list[str]:
         pages = self.place.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
@@ -199,7 +197,9 @@ class PaymentCallback(Workflow):
 
     def prepare(self, path: str) -> None:
         name = self.functions["PaymentWorkerFunction"]
-        variables = self.place.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables = self.place.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
+            "Variables"
+        ]
         rate = {"happy": "1", "failing": "0"}[path]
         self.configure("PaymentWorkerFunction", Environment={"Variables": variables | {"PAYMENT_SUCCESS_RATE": rate}})
 
@@ -216,7 +216,7 @@ class ManualCallback(Workflow):
         execution = self.start({"document": "document-0001"})
         sqs, url = self.place.client("sqs", counted=True), self.outputs["ManualCallbackQueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
-        answer = {
+        answer: dict[str, dict[str, object]] = {
             "happy": {"output": {"approved": True}},
             "failing": {"error": "Work.Refused", "cause": "It is not signed."},
         }
