@@ -139,5 +139,6 @@ def _pair(texts: Iterable[str]) -> str:
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    aligned = ["---", *(["---:"] * (len(head) - 1))]
+    numbers = [all(not cell or re.match(r"\**\d", cell) for cell in column) for column in zip(*rows, strict=True)]
+    aligned = ["---:" if number else "---" for number in numbers]
     return [f"| {' | '.join(row)} |" for row in [head, aligned, *rows]]
