@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status env test faults check check-style check-types check-rules lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test faults check check-style check-types check-rules lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ down: $(call python_for,.venv) ## end the embedded AWS
 
 status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what is deployed there
 	@$(LOCAL_OR_BARE) status
+
+show: .venv/demo.stamp ## tell the story of one execution, on the embedded AWS or, while that does not run, on yours  [EXECUTION=its ARN or name]
+	@$(LOCAL) show $(if $(EXECUTION),'$(EXECUTION)')
 
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env

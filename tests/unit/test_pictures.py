@@ -1,6 +1,7 @@
 """The diagrams in the documents are those of the templates and state machines as they are now, and miss none."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lint.templates import Template
 from local import PROJECT
 from pictures.diagrams import resources, states
 from pictures.pages import MARK, PAGES, drawn, redraw
+from pictures.recording import RECORDING, save
 
 TEMPLATES = ["template.yaml", *(f"templates/{path.name}" for path in sorted(PROJECT.glob("templates/*.yaml")))]
 DRAW_AGAIN = "run `make pictures`"
@@ -130,3 +132,13 @@ def test_a_person_beside_the_template_is_tied_to_one_of_its_resources() -> None:
     ):
         with pytest.raises(ValueError, match="FROM"):
             resources(template(MACHINE), [line])
+
+
+def test_a_recording_keeps_colours_and_sends_nobody_to_another_server(tmp_path: Path) -> None:
+    save("\x1b[31mFAILED\x1b[0m after 2 s\n", tmp_path / "recording.svg")
+    picture = (tmp_path / "recording.svg").read_text()
+    [colour] = re.findall(r'class="(\S+)"[^>]*>FAILED<', picture)
+    assert re.search(rf"\.{colour} {{ fill: #cc555a }}", picture)
+    for svg in (picture, RECORDING.read_text()):
+        assert "font-face" not in svg
+        assert "url(http" not in svg
