@@ -16,7 +16,7 @@ from rich.table import Table as Shown
 from bench.results import Result
 from local import LocalError
 
-BENCHMARKS = {"cold": "cold", "imports": "imports", "batch": "batch"}
+BENCHMARKS = {"cold": "cold", "imports": "imports", "memory": "memory", "batch": "batch"}
 
 
 def main() -> int:

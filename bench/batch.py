@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from statistics import median
-from typing import Any
 
+from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from bench.events import RECORDS, payment_batch
@@ -42,7 +42,7 @@ def measure(progress: Progress, folder: Path) -> Result:
         ("ratio", "", "", f"{trips['ours'] / trips['baseline']:.2f}", f"{ratio(cpu['ours'], cpu['baseline']):.2f}")
     )
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         left.boxplot([[1000 * value for value in seconds[name]] for name in seconds], tick_labels=list(seconds))
         left.set_ylabel("milliseconds a batch of ten")

@@ -2,10 +2,11 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from bench.processes import MEASURED, Code, deployed_code, run
@@ -30,9 +31,16 @@ class Start:
     first: float
 
 
-def start(code: Code, module: str, *event_file: str, **options: Any) -> Start:
+def start(
+    code: Code,
+    module: str,
+    *event_file: str,
+    variables: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> Start:
     """Imports a module of some code in a fresh process; options as of `bench.processes.run`."""
-    seconds, cpu, modules, first = run(code, "cold_start.py", module, *event_file, **options).split()
+    answer = run(code, "cold_start.py", module, *event_file, variables=variables, prefix=prefix)
+    seconds, cpu, modules, first = answer.split()
     return Start(float(seconds), float(cpu), int(modules), float(first))
 
 
@@ -73,7 +81,7 @@ def measure(progress: Progress, folder: Path) -> Result:
         for name in handlers()
     ]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.boxplot(
             [[1000 * value for value in seconds[name]] for name in names], orientation="horizontal", tick_labels=names

@@ -5,9 +5,8 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
-from typing import Any
 
+from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from bench.cold import FLOOR, WORKER
@@ -16,7 +15,7 @@ from bench.results import Picture, Result, Table
 from local import PROJECT
 from local.engine import ENGINE_PYTHON
 
-ROUNDS = 10
+ROUNDS = 20
 SHOWN_MS = 2
 LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +([\w.]+)")
 OWN = {path.stem for path in (PROJECT / "functions").iterdir()} | {"floor"}
@@ -29,7 +28,7 @@ def measure(progress: Progress, folder: Path) -> Result:
     for _ in progress.track(range(ROUNDS), description="imports"):
         for name, (code, module) in subjects.items():
             profiles[name].append(_profile(code, module))
-    found = {name: _medians(profile) for name, profile in profiles.items()}
+    found = {name: min(profile, key=lambda times: sum(times.values())) for name, profile in profiles.items()}
     packages = sorted({*found[WORKER], *found[FLOOR]}, key=lambda package: -found[WORKER].get(package, 0))
     shown = [package for package in packages if max(times.get(package, 0) for times in found.values()) >= SHOWN_MS]
     rows = [(package, *(f"{times.get(package, 0):.1f}" for times in found.values())) for package in shown]
@@ -37,7 +36,7 @@ def measure(progress: Progress, folder: Path) -> Result:
     rows.append(("all others", *(f"{time:.1f}" for time in rest)))
     rows.append(("together", *(f"{sum(times.values()):.1f}" for times in found.values())))
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         names = shown[::-1]
         for offset, (name, times) in enumerate(found.items()):
@@ -48,14 +47,14 @@ def measure(progress: Progress, folder: Path) -> Result:
         axes.legend()
 
     return Result(
-        tables=[Table("Imports, ms by package", ("Package", *subjects), rows)],
+        tables=[Table(f"Imports, ms by package (the fastest of {ROUNDS} runs)", ("Package", *subjects), rows)],
         pictures=[Picture("imports", "What each package costs in the cold start of the payment worker", draw)],
     )
 
 
 def _profile(code: Code, module: str) -> dict[str, float]:
     """Milliseconds in modules of each package, what they import not counted, clients that they make counted."""
-    command = [ENGINE_PYTHON, "-X", "importtime", "-c", f"import {module}"]
+    command = [str(ENGINE_PYTHON), "-X", "importtime", "-c", f"import {module}"]
     result = subprocess.run(command, env=code.environment(), check=True, capture_output=True, text=True)
     times: dict[str, float] = defaultdict(float)
     lines = result.stderr.splitlines()
@@ -73,8 +72,3 @@ def _package(module: str) -> str:
     if first == "aws_lambda_powertools":
         return ".".join([first, *others[: 2 if others[:1] == ["utilities"] else 1]])
     return f"{first} (Python)" if first in sys.stdlib_module_names else first
-
-
-def _medians(profiles: list[dict[str, float]]) -> dict[str, float]:
-    packages = {package for profile in profiles for package in profile}
-    return {package: median(profile.get(package, 0) for profile in profiles) for package in packages}

@@ -54,7 +54,7 @@ def deployed_code(folder: Path) -> tuple[Code, Code]:
 def run(
     code: Code, script: str, *arguments: str, variables: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
 ) -> str:
-    """What a script of bench/measured prints in a fresh process; `prefix` is a command that runs the command after it."""
+    """What a script of bench/measured prints in a fresh process; `prefix` is a command that runs the one after it."""
     command = [*prefix, str(ENGINE_PYTHON), str(MEASURED / script), *arguments]
     return subprocess.run(
         command, env=code.environment(variables), check=True, stdout=subprocess.PIPE, text=True

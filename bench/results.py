@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
-from typing import Any
+
+from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Goal:
 
 @dataclass(frozen=True)
 class Picture:
-    """`draw` draws it on an empty figure of matplotlib; `alt` says what is to be seen."""
+    """`draw` draws it on an empty figure; `alt` says what is to be seen."""
 
     name: str
     alt: str
-    draw: Callable[[Any], None]
+    draw: Callable[[Figure], None]
 
 
 @dataclass(frozen=True)
