@@ -15,25 +15,26 @@ from rich.table import Table as Shown
 
 from bench.results import Result
 from local import LocalError
+from local.demos.common import make_console
 
-BENCHMARKS = {"cold": "cold", "imports": "imports", "memory": "memory", "batch": "batch"}
+BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; default: all")
     names = parser.parse_args().names or list(BENCHMARKS)
-    if unknown := set(names) - BENCHMARKS.keys():
+    if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    console = Console()
+    console = make_console()
     try:
         for name in names:
             with tempfile.TemporaryDirectory(prefix="bench-") as folder, _progress(console) as progress:
-                result = importlib.import_module(f"bench.{BENCHMARKS[name]}").measure(progress, Path(folder))
+                result = importlib.import_module(f"bench.{name.replace('-', '_')}").measure(progress, Path(folder))
             _show(console, result)
     except LocalError as error:
         console.print(error, style="red", markup=False)
