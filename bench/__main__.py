@@ -1,4 +1,7 @@
-"""python -m bench [cold] [batch]: measures this project beside the baseline; all of it when none is named."""
+"""python -m bench [NAME …]: measures this project beside the baseline.
+
+All of it when none is named; docs/benchmarks.md and its pictures are then written anew.
+"""
 
 import argparse
 import importlib
@@ -6,15 +9,17 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table as Shown
+from rich.table import Table
 
+from bench.page import PAGE, machine, write
 from bench.results import Result
-from local import LocalError
+from local import PROJECT, LocalError
 from local.demos.common import make_console
 
 BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
@@ -22,20 +27,25 @@ BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; default: all")
-    names = parser.parse_args().names or list(BENCHMARKS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
+    names = parser.parse_args().names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    console = make_console()
+    console, started = make_console(), time.monotonic()
     try:
+        setting = machine()
+        console.print(setting, markup=False, highlight=False)
+        results: dict[str, Result] = {}
         for name in names:
-            with tempfile.TemporaryDirectory(prefix="bench-") as folder, _progress(console) as progress:
-                result = importlib.import_module(f"bench.{name.replace('-', '_')}").measure(progress, Path(folder))
-            _show(console, result)
+            results[name] = _measure(name, console)
+            _show(console, results[name])
+        if set(names) == set(BENCHMARKS):
+            write(setting, results)
+            console.print(f"Written: {PAGE.relative_to(PROJECT)}, in {time.monotonic() - started:.0f} s.")
     except LocalError as error:
         console.print(error, style="red", markup=False)
         return 1
@@ -45,9 +55,20 @@ def main() -> int:
     return 0
 
 
+def _measure(name: str, console: Console) -> Result:
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        Progress(SpinnerColumn(finished_text=" "), *columns, console=console) as progress,
+    ):
+        module = importlib.import_module(f"bench.{name.replace('-', '_')}")
+        result: Result = module.measure(progress, Path(folder))
+        return result
+
+
 def _show(console: Console, result: Result) -> None:
     for table in result.tables:
-        shown = Shown(title=table.title, title_justify="left")
+        shown = Table(title=table.title, title_justify="left")
         for number, column in enumerate(table.columns):
             shown.add_column(column, justify="right" if number else "left")
         for row in table.rows:
@@ -56,23 +77,9 @@ def _show(console: Console, result: Result) -> None:
     for note in result.notes:
         console.print(note, markup=False, highlight=False)
     for goal in result.goals:
-        sign = "at least" if goal.at_least else "at most"
-        verdict = "met" if goal.met else "MISSED"
-        console.print(
-            f"{goal.what}: {goal.measured:.2f}, goal {sign} {goal.limit:g}: {verdict}",
-            style="green" if goal.met else "red",
-        )
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(finished_text=" "),
-        TextColumn("{task.description:30}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
+        sign, verdict = ("at least" if goal.at_least else "at most"), ("met" if goal.met else "MISSED")
+        line = f"{goal.what}: {goal.measured:,.2f}, goal {sign} {goal.limit:,g}: {verdict}"
+        console.print(line, style="green" if goal.met else "red", highlight=False)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

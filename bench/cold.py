@@ -91,5 +91,5 @@ def measure(progress: Progress, folder: Path) -> Result:
         axes.set_xlabel("milliseconds from the start of the import to its end")
 
     columns = ("Import of", "Median ms", "Middle half, ms", "Times the floor", "CPU ms", "Times the floor's", "Modules")
-    picture = Picture("cold-start", f"Cold start of each function beside {FLOOR}", draw)
+    picture = Picture("cold-start", f"Cold start of each function beside {FLOOR}", draw, height=5)
     return Result(goals, [Table("Cold start", columns, rows)], [picture])

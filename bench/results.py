@@ -32,11 +32,12 @@ class Goal:
 
 @dataclass(frozen=True)
 class Picture:
-    """`draw` draws it on an empty figure; `alt` says what is to be seen."""
+    """`draw` draws it on an empty figure; `alt` says what is to be seen; `height` is in inches."""
 
     name: str
     alt: str
     draw: Callable[[Figure], None]
+    height: float = 3.5
 
 
 @dataclass(frozen=True)
