@@ -1,6 +1,8 @@
 """Cold start: each function imported in a fresh process, in turn with the floor and the baseline."""
 
+import io
 import random
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,4 +94,18 @@ def measure(progress: Progress, folder: Path) -> Result:
 
     columns = ("Import of", "Median ms", "Middle half, ms", "Times the floor", "CPU ms", "Times the floor's", "Modules")
     picture = Picture("cold-start", f"Cold start of each function beside {FLOOR}", draw, height=5)
-    return Result(goals, [Table("Cold start", columns, rows)], [picture])
+    return Result(goals, [Table("Cold start", columns, rows), _package(ours, baseline)], [picture])
+
+
+def _package(*codes: Code) -> Table:
+    """What `sam deploy` uploads, and every function has."""
+    rows = []
+    for code in codes:
+        files = sorted(path for path in code.folder.rglob("*") if path.is_file())
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for path in files:
+                packed.write(path, path.relative_to(code.folder))
+        size = sum(path.stat().st_size for path in files)
+        rows.append((code.name, str(len(files)), f"{size / 1024:.0f}", f"{archive.tell() / 1024:.0f}"))
+    return Table("The package", ("Code", "Files", "KiB", "KiB, zipped"), rows)
