@@ -78,7 +78,7 @@ def _show(console: Console, result: Result) -> None:
         console.print(note, markup=False, highlight=False)
     for goal in result.goals:
         sign, verdict = ("at least" if goal.at_least else "at most"), ("met" if goal.met else "MISSED")
-        line = f"{goal.what}: {goal.measured:,.2f}, goal {sign} {goal.limit:,g}: {verdict}"
+        line = f"{goal.what}: {goal.measured:,.4g}, goal {sign} {goal.limit:,g}: {verdict}"
         console.print(line, style="green" if goal.met else "red", highlight=False)
 
 

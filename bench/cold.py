@@ -88,7 +88,8 @@ def measure(progress: Progress, folder: Path) -> Result:
         axes.boxplot(
             [[1000 * value for value in seconds[name]] for name in names], orientation="horizontal", tick_labels=names
         )
-        axes.axvline(float(ms(seconds[FLOOR])), linestyle=":", color="grey")
+        axes.axvline(float(ms(seconds[FLOOR])), linestyle=":", color="grey", label="the floor")
+        axes.legend()
         axes.set_xlim(left=0)
         axes.set_xlabel("milliseconds from the start of the import to its end")
 

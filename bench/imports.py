@@ -55,7 +55,9 @@ def measure(progress: Progress, folder: Path) -> Result:
 def _profile(code: Code, module: str) -> dict[str, float]:
     """Milliseconds in modules of each package, what they import not counted, clients that they make counted."""
     command = [str(ENGINE_PYTHON), "-X", "importtime", "-c", f"import {module}"]
-    result = subprocess.run(command, env=code.environment(), check=True, capture_output=True, text=True)
+    result = subprocess.run(
+        command, env=code.environment(), check=True, capture_output=True, text=True, start_new_session=True
+    )
     times: dict[str, float] = defaultdict(float)
     lines = result.stderr.splitlines()
     started = next(number for number, line in enumerate(lines) if line.endswith("| site")) + 1  # Python itself before

@@ -53,7 +53,7 @@ def measure(progress: Progress, folder: Path) -> Result:
         axes.set_xticks(MEMORIES)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("MemorySize, MB")
-        axes.set_ylabel("seconds from the import to the end of the first batch")
+        axes.set_ylabel("seconds: import and first batch")
         axes.legend()
 
     columns = ("MemorySize", "Import, ms", "baseline's", "First batch, ms", "baseline's", "Both, ms", "baseline's")

@@ -77,7 +77,7 @@ def _goals(goals: Sequence[Goal]) -> str:
         (
             goal.what,
             f"{'≥' if goal.at_least else '≤'} {goal.limit:,g}",
-            f"{goal.measured:,.2f}",
+            f"{goal.measured:,.4g}",
             "met" if goal.met else "**missed**",
         )
         for goal in goals

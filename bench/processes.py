@@ -56,8 +56,14 @@ def run(
 ) -> str:
     """What a script of bench/measured prints in a fresh process; `prefix` is a command that runs the one after it."""
     command = [*prefix, str(ENGINE_PYTHON), str(MEASURED / script), *arguments]
+    environment = code.environment(variables)
     return subprocess.run(
-        command, env=code.environment(variables), check=True, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C ends it by way of this process only
     ).stdout
 
 
@@ -69,8 +75,7 @@ class Worker:
 
     def handle(self, event: object) -> dict[str, Any]:
         """What bench/measured/batches.py says of it."""
-        assert self._process.stdin
-        assert self._process.stdout
+        assert self._process.stdin and self._process.stdout  # noqa: PT018 - pipes
         print(json.dumps(event), file=self._process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -84,6 +89,7 @@ def worker(code: Code, variables: Mapping[str, str]) -> Iterator[Worker]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         try:
             yield Worker(process)

@@ -23,7 +23,10 @@ def slow_api(folder: Path, seconds: float) -> Iterator[dict[str, str]]:
     """Runs it in a process of its own; the environment variables that point an SDK at it."""
     certificate, key = _make_certificate(folder)
     with subprocess.Popen(
-        [sys.executable, __file__, certificate, key, str(seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, certificate, key, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C ends it by way of this process only
     ) as process:
         try:
             assert process.stdout
