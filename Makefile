@@ -63,11 +63,7 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-<<<<<<< HEAD
-	@.venv/bin/python -m mypy functions local lint tests bench
-=======
-	@.venv/bin/python -m mypy functions local lint pictures tests
->>>>>>> main
+	@.venv/bin/python -m mypy functions local lint pictures tests bench
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
@@ -88,11 +84,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-<<<<<<< HEAD
-	find functions lint local tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
-=======
-	find functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
->>>>>>> main
+	find functions lint local pictures tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
