@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test faults cost check check-style check-types check-rules lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test faults bench cost check check-style check-types check-rules lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
+bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure cold starts, batches, bursts and a backlog beside a baseline, about 10 minutes
+	@.venv/bin/python -m bench
+
 cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
 	@.venv/bin/python -m cost $(if $(RUNS),--runs $(RUNS))
 
@@ -63,7 +66,7 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint cost pictures tests
+	@.venv/bin/python -m mypy functions local lint bench cost pictures tests
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
@@ -84,7 +87,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find cost functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench cost functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
@@ -96,6 +99,11 @@ clean: down ## end the embedded AWS and remove all that was installed or built
 .venv/test.stamp: .venv/demo.stamp requirements-dev.txt
 	@echo "Installing the test tools into .venv ..." >&2
 	@.venv/$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv/bench.stamp: .venv/test.stamp bench/requirements.txt
+	@echo "Installing what the benchmarks need into .venv ..." >&2
+	@.venv/$(PIP_INSTALL) -r bench/requirements.txt
 	@touch $@
 
 .venv-engine/engine.stamp: .venv-engine/venv.stamp local/requirements-engine.txt
