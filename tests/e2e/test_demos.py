@@ -9,6 +9,8 @@ from local.demos import common, find_demo, manual_callback
 from local.engine import Engine
 from tests.e2e.stack import STACKS, Stacks
 
+pytestmark = pytest.mark.local("the demos are those of the embedded AWS")
+
 # What does the work; that of the manual callback is done by its demo
 CONSUMERS = {
     "payment-callback": "PaymentWorkerFunctionName",

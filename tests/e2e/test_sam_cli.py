@@ -41,6 +41,8 @@ Outputs:
 """
 CODE = """
 import importlib.util, os
+
+pytestmark = pytest.mark.local("it deploys stacks of its own")
 def handler(event, context):
     return {"workflow": os.environ["WORKFLOW"], "edition": 1, "package": bool(importlib.util.find_spec("added"))}
 """
