@@ -5,13 +5,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aws.clients import Clients
+from tests.e2e.given import running
 from tests.e2e.stack import Stack, Stacks
-from tests.e2e.test_manual_callback import MACHINE, WORK, Work, take_work
+from tests.e2e.test_manual_callback import MACHINE, QUEUE, WORK, Work, take_work
 
 
-@pytest.fixture(scope="module")
-def manual(stacks: Stacks) -> Stack:
-    return stacks["manual-callback"]
+@pytest.fixture
+def manual(stacks: Stacks) -> Iterator[Stack]:
+    """The manual callback, which is left with no execution and no message, however the test ends."""
+    stack = stacks["manual-callback"]
+    yield stack
+    for execution_id in running(stack):
+        stack.stop(execution_id)
+    stack.drain(QUEUE)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +33,7 @@ def clients(request: pytest.FixtureRequest) -> Clients:
 
 
 @pytest.fixture
-def impatient_work(manual: Stack) -> Iterator[Work]:
+def impatient_work(manual: Stack) -> Work:
     """Work that waits 10 seconds for each heartbeat, not an hour."""
     with manual.impatient(MACHINE, "RequestWork", HeartbeatSeconds=10):
-        work = take_work(manual, WORK)
-    yield work
-    manual.stop(work.execution_id)
+        return take_work(manual, WORK)

@@ -139,6 +139,13 @@ class Stack:
         self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return message
 
+    def drain(self, queue: str) -> None:
+        """Takes what can be received from a queue and drops it."""
+        sqs, url = self.client("sqs"), self.outputs[queue]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
     def invoke(self, function: str, event: object) -> Invocation:
         """Invokes a function (by the name of the output that names it) and waits for its answer."""
         answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
