@@ -44,7 +44,7 @@ def test_a_function_cannot_answer_a_token_of_another_state_machine(manual: Stack
 @pytest.fixture
 def keyless(manual: Stack, clients: Clients) -> Iterator[boto3.Session]:
     """Somebody who may receive from the queue, but not use the key that its messages are encrypted with."""
-    name, me = f"keyless-{uuid4().hex[:12]}", clients.sts.get_caller_identity()
+    name, me = f"{manual.name[:40]}-keyless-{uuid4().hex[:8]}", clients.sts.get_caller_identity()
     [queue] = manual.attributes(QUEUE, "QueueArn")
     trust = {"Effect": "Allow", "Principal": {"AWS": me["Account"]}, "Action": "sts:AssumeRole"}
     receive = {"Effect": "Allow", "Action": ["sqs:GetQueueAttributes", "sqs:ReceiveMessage"], "Resource": queue}
