@@ -69,6 +69,7 @@ check-rules: .venv/test.stamp
 
 check-workflows: .venv/test.stamp
 	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
+	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
 	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))

@@ -48,7 +48,6 @@ def test_a_redrive_publishes_the_notification_that_failed(
         end = stack.ended(execution_id)
     assert (end["status"], end["error"].partition(".")[0]) == ("FAILED", "SNS")
     assert notifications.count(execution_id) == 0
-    asked = stack.states_entered(execution_id)
     # When
     clients.stepfunctions.redrive_execution(executionArn=execution_id)
     # Then it goes on with the notification, and asks nobody for the payment again
@@ -61,9 +60,7 @@ def test_a_redrive_publishes_the_notification_that_failed(
     end = poll("end of the redrive", redriven)
     assert end["status"] == notification["outcome"]
     assert end.get("error") == notification.get("Error")
-    assert stack.states_entered(execution_id)[len(asked) :] == (
-        [] if end["status"] == "SUCCEEDED" else ["PaymentFailed"]
-    )
+    assert stack.states_entered(execution_id).count("RequestPayment") == 1
     notifications.settle()
     assert notifications.count(execution_id) == 1
 

@@ -2,18 +2,18 @@
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
 import pytest
+from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
 
 from tests.aws.clients import Clients
 from tests.e2e.stack import STACKS, Stack, Stacks, poll
 from tests.e2e.test_manual_callback import FUNCTION, MACHINE, Work, delivered, take_work
 from tests.security.arns import stack_resources
-
-NAMESPACE = "CallbackWorkflows"
 
 
 def alarm_names(stack: Stack) -> dict[str, str]:
@@ -50,30 +50,42 @@ def test_the_state_machine_logs_a_failure_without_what_it_was_about(manual: Stac
     assert (details["error"], details["cause"]) == ("Work.Refused", "It is blurred.")  # what the alarms' filters read
 
 
-@pytest.mark.aws("the embedded AWS makes no metrics of what functions print")
-def test_callbacks_are_counted(manual: Stack, clients: Clients) -> None:
-    before = datetime.now(UTC) - timedelta(minutes=1)
-    work = take_work(manual)
-    assert work.call_back(manual) == delivered("success")
-    work.call_back(manual)
+def await_metric(clients: Clients, since: datetime, name: str, dimensions: Sequence[DimensionTypeDef] = ()) -> None:
+    """Returns when a metric of the stacks has been counted since then."""
 
-    def count(name: str) -> float:
-        answer = clients.cloudwatch.get_metric_statistics(
-            Namespace=NAMESPACE,
+    def counted() -> float | None:
+        points = clients.cloudwatch.get_metric_statistics(
+            Namespace="CallbackWorkflows",
             MetricName=name,
-            Dimensions=[
-                {"Name": "function_name", "Value": manual.outputs[FUNCTION]},
-                {"Name": "service", "Value": manual.name},
-            ],
-            StartTime=before,
+            Dimensions=dimensions,
+            StartTime=since - timedelta(minutes=1),
             EndTime=datetime.now(UTC) + timedelta(minutes=1),
             Period=60,
             Statistics=["Sum"],
-        )
-        return sum(point["Sum"] for point in answer["Datapoints"])
+        )["Datapoints"]
+        return sum(point["Sum"] for point in points) or None
 
+    poll(name, counted, seconds=120, every=5)
+
+
+@pytest.mark.aws("the embedded AWS makes no metrics of what functions print")
+def test_callbacks_are_counted(manual: Stack, clients: Clients) -> None:
+    before, work = datetime.now(UTC), take_work(manual)
+    for outcome in ("DELIVERED", "ALREADY_SETTLED"):
+        assert work.call_back(manual).answer["outcome"] == outcome
+    by_function: list[DimensionTypeDef] = [
+        {"Name": "function_name", "Value": manual.outputs[FUNCTION]},
+        {"Name": "service", "Value": manual.name},
+    ]
     for name in ("CallbackDelivered", "CallbackAlreadySettled"):
-        poll(name, lambda name=name: count(name) or None, every=5)  # type: ignore[misc]
+        await_metric(clients, before, name, by_function)
+
+
+@pytest.mark.aws("the embedded AWS reports no invocation in the log")
+def test_a_function_that_fails_is_counted(manual: Stack, clients: Clients) -> None:
+    before = datetime.now(UTC)
+    assert manual.invoke(FUNCTION, {}).error
+    await_metric(clients, before, f"{manual.name}-FunctionErrors")
 
 
 @pytest.mark.aws("the embedded AWS logs no timeout that a metric filter could count")
@@ -103,7 +115,7 @@ def test_every_alarm_knows_its_state(stacks: Stacks, workflow: str) -> None:
 
 
 @pytest.mark.aws("the embedded AWS traces nothing")
-def test_an_execution_is_traced_through_queue_and_function_without_its_order(
+def test_an_execution_is_traced_state_by_state_without_its_order(
     stack: Stack, clients: Clients, order: dict[str, object]
 ) -> None:
     # Given
@@ -115,12 +127,11 @@ def test_an_execution_is_traced_through_queue_and_function_without_its_order(
     )
 
     # Then
-    def documents() -> list[str] | None:
+    def traced() -> bool | None:
         traces = clients.xray.batch_get_traces(TraceIds=[trace])["Traces"]
-        found = [segment["Document"] for each in traces for segment in each["Segments"]]
-        assert str(order["creditCardNumber"]) not in "".join(found)
-        assert "taskToken" not in "".join(found)
-        origins = {json.loads(document).get("origin") for document in found}
-        return found if {"AWS::StepFunctions::StateMachine", "AWS::Lambda::Function"} <= origins else None
+        documents = "".join(segment["Document"] for each in traces for segment in each["Segments"])
+        assert str(order["creditCardNumber"]) not in documents
+        assert "taskToken" not in documents
+        return "RequestPayment" in documents or None
 
-    poll("trace of state machine and function", documents, every=5)
+    poll("trace of the first state", traced, every=5)
