@@ -60,6 +60,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     local, aws = item.get_closest_marker("local"), item.get_closest_marker("aws")
     if local and given:
         pytest.skip(f"not for a stack that was named: {local.args[0]}")
+    if given and "engine" in getattr(item, "fixturenames", ()):
+        pytest.fail("a test of the embedded AWS itself has to be marked: local(why)")
     if aws and not (given and given.stack.on_aws):
         pytest.skip(f"on AWS only: {aws.args[0]}")
 

@@ -269,12 +269,12 @@ class Stacks(dict[str, Stack]):
 
     def __init__(self, engine: Engine | None, given: Mapping[str, Stack]) -> None:
         super().__init__(given)
-        self._engine = engine
+        self.engine = engine
 
     def __missing__(self, workflow: str) -> Stack:
-        if self._engine is None:
+        if self.engine is None:
             pytest.skip(f"the stack is none of {workflow}")
-        self[workflow] = deployed(self._engine, config_env=STACKS[workflow])
+        self[workflow] = deployed(self.engine, config_env=STACKS[workflow])
         return self[workflow]
 
 
