@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test test-aws faults check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test test-aws faults cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
+cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
+	@.venv/bin/python -m cost $(if $(RUNS),--runs $(RUNS))
+
 check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## format, lint and types of the code, the rules and the judges of the templates
 
 check-style: .venv/test.stamp
@@ -64,7 +67,7 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint pictures tests
+	@.venv/bin/python -m mypy functions local lint cost pictures tests
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
@@ -89,7 +92,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find cost functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
