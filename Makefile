@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test faults bench cost check check-style check-types check-rules lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,10 @@ env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embe
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
+test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours on AWS  STACK=its name
+	@: $(or $(STACK),$(error Name the stack, as in: make test-aws STACK=payment-callback))
+	@STACK_NAME="$(STACK)" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
+
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
@@ -59,7 +63,7 @@ bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure cold starts, batch
 cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
 	@.venv/bin/python -m cost $(if $(RUNS),--runs $(RUNS))
 
-check: .venv/test.stamp audit check-style check-types check-rules ## format, lint and types of the code, the rules and the judges of the templates
+check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## format, lint and types of the code, the rules and the judges of the templates
 
 check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
@@ -71,6 +75,10 @@ check-types: .venv/test.stamp
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
 	@.venv/bin/python -m pytest tests/lint
+
+check-workflows: .venv/test.stamp
+	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
+	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
 	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))

@@ -13,6 +13,8 @@ from cost.page import PAGE, page, read_counts
 from cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
 from local.deployment import configured_stack_name
 
+pytestmark = pytest.mark.local("it counts on an embedded AWS of its own")
+
 COUNTS = read_counts()
 STANDING = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
 
