@@ -156,7 +156,8 @@ def _aws(words: list[str], whole: bool) -> Iterator[str]:
                 yield f"{word} is no command of AWS CLI"
             return
         command = commands[word]
-        commands = getattr(command, "subcommand_table", None) or getattr(command, "_get_command_table", dict)()
+        own = command.subcommand_table if getattr(command, "SUBCOMMANDS", None) else {}  # such as `aws s3 cp`
+        commands = getattr(command, "_get_command_table", lambda own=own: own)()
     if not commands:
         yield from _aws_options(command, driver._get_argument_table(), words, whole)
     elif whole and command is not driver:
@@ -232,9 +233,10 @@ def _wrong_outputs(page: Commands) -> Iterator[str]:
         for call in function.calls:
             if "OutputKey" in " ".join(call):
                 by_function[name] = _stack_of(call)
+    own = {_stack_of(call) for call in page.all_calls() if "deploy" in call}
     for call in page.all_calls():
         stack, text = _stack_of(call), " ".join(call)
-        if "--stack-name" in call and stack not in outputs():
+        if "--stack-name" in call and stack not in {*outputs(), *own}:
             yield f"{stack}: samconfig.toml has no such stack"
         names = re.findall(r"OutputKey\s*==\s*[`'](\w+)[`']", text) if stack in outputs() else []
         names += call[1:] if call[0] in by_function and OPEN not in call else []

@@ -21,6 +21,8 @@ from local.engine import Engine
 from tests.documents.pages import Block, Page, pages
 from tests.e2e.stack import poll
 
+pytestmark = pytest.mark.local("the documents deploy stacks under names of their own")
+
 PAGES = {path: page for path, page in pages().items() if any(block.is_run for block in page.blocks)}
 POINT_THE_SHELL = 'eval "$(make -s env)"\nexport PATH="$PWD/.venv/bin:$PATH"'
 ENVIRONMENTS = (".venv", ".venv-engine")

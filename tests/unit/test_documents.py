@@ -26,8 +26,14 @@ PARTS = ["What for", "Contract", "Walk-through", "When something fails"]
 COMMAND = re.compile(r"(aws|sam|make|eval|\.venv/bin/python) .+")
 NAME = re.compile(r"(?=\w*[a-z0-9.][A-Z]|\w*_|\w+\.)[A-Za-z]\w*(\.\w+)*")
 PATH = re.compile(r"[\w.-]+(/[\w.*-]+)+/?|[\w-]+\.(json|md|py|toml|ya?ml)|\w+/")
-# What is named because it is not there: your own, made later, misspelt, or of the embedded AWS
-NOT_THERE = ["functions/requirements.txt", ".pytest_cache/pictures", "States.TimeOut", "Runtime.HandlerError"]
+# What is named because it is not there: your own, made later, misspelt, of the embedded AWS, or of other software
+NOT_THERE = [
+    "functions/requirements.txt",
+    ".pytest_cache/pictures",
+    "States.TimeOut",
+    "Runtime.HandlerError",
+    "context.wait_for_callback",
+]
 AWS_APIS = [
     "apigateway",
     "cloudformation",
@@ -89,11 +95,12 @@ def modules() -> set[str]:
 def _sources() -> str:
     """All that is written here but for documents and tests."""
     folders = [path for path in PROJECT.iterdir() if path.is_dir() and path.name not in ("docs", "tests")]
-    files = [file for folder in folders if not folder.name.startswith(".") for file in folder.rglob("*.*")]
+    folders = [path for path in folders if path.name == ".github" or not path.name.startswith(".")]
+    files = [file for folder in folders for file in folder.rglob("*.*")]
     files += [
         file for file in PROJECT.iterdir() if file.suffix in (".toml", ".yaml", ".txt") or file.stem == "Makefile"
     ]
-    kinds = (".json", ".py", ".toml", ".txt", ".yaml", "")
+    kinds = (".json", ".py", ".toml", ".txt", ".yaml", ".yml", "")
     return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file() and file.suffix in kinds)
 
 
