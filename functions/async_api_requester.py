@@ -9,14 +9,11 @@ import json
 from functools import partial
 from typing import Any
 
-import boto3
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.batch import process_batch
-from callbacks.calls import CLIENT_CONFIG
+from callbacks.batch import BatchResponse, Record, process_batch
+from callbacks.calls import client
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.settings import setting
@@ -25,7 +22,7 @@ from callbacks.task import Outcome, send_task_failure
 MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
 
 # With the limits of a callback, so that a record needs MAX_CALL_SECONDS at most whichever of the two it takes
-_stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
+_stepfunctions = client("stepfunctions")
 
 
 class SimulatorNotStarted(PrintableError):
@@ -33,18 +30,18 @@ class SimulatorNotStarted(PrintableError):
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     simulator_arn = setting("SIMULATOR_STATE_MACHINE_ARN")
     return process_batch(event, context, partial(pass_request_on, simulator_arn=simulator_arn))
 
 
-def pass_request_on(record: SQSRecord, simulator_arn: str) -> Outcome | None:
+def pass_request_on(record: Record, simulator_arn: str) -> Outcome | None:
     """Start the simulator for one message, or fail the waiting task at once when the request is not valid.
 
     Returns the outcome of that failure, None where the simulator is to call back. Raises UnreadableMessage,
     CallbackNotDelivered or SimulatorNotStarted.
     """
-    request = parse_callback_request(record.body)
+    request = parse_callback_request(record["body"])
     problem = request_problem(request.payload)
     if problem:
         outcome = send_task_failure(request.task_token, "AsyncApi.InvalidRequest", problem)

@@ -6,36 +6,34 @@ the dead-letter queue then moves it to the quarantine queue, untouched.
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callbacks.batch import process_batch
+from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.task import Outcome, send_task_failure
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, report_undeliverable)
 
 
-def report_undeliverable(record: SQSRecord) -> Outcome:
+def report_undeliverable(record: Record) -> Outcome:
     """Fail the workflow of one message with `Callback.Undeliverable`.
 
     Raises UnreadableMessage or CallbackNotDelivered.
     """
-    request = parse_callback_request(record.body)
-    receives = record.attributes.approximate_receive_count
+    request = parse_callback_request(record["body"])
+    receives = record["attributes"]["ApproximateReceiveCount"]
     outcome = send_task_failure(
         request.task_token,
         "Callback.Undeliverable",
-        f"Message {record.message_id} could not be processed; it was received {receives} times.",
+        f"Message {record['messageId']} could not be processed; it was received {receives} times.",
     )
     logger.warning(
         "undeliverable message reported",
-        messageId=record.message_id,
+        messageId=record["messageId"],
         outcome=outcome,
         correlation_id=request.execution_id,
     )

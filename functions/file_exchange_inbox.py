@@ -9,12 +9,10 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks import bucket, waiting
-from callbacks.batch import process_batch
+from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.bucket import Conflict, File
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.task import (
@@ -60,17 +58,17 @@ class Unusable(PrintableError):
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, take_in)
 
 
-def take_in(record: SQSRecord) -> Outcome | None:
+def take_in(record: Record) -> Outcome | None:
     """Take every version that is under the key of one event, the newest first.
 
     Returns the outcome of the last callback, None where there was none. Raises UnreadableEvent, NotAskedYet,
     BucketUnavailable or CallbackNotDelivered.
     """
-    key, receives, outcome = file_key(record.body), receive_count(record), None
+    key, receives, outcome = file_key(record["body"]), receive_count(record), None
     while file := bucket.read(key):
         if file.size > bucket.MAX_COPY_BYTES:
             explain(file, TOO_LARGE)
@@ -217,9 +215,9 @@ def forget_answered(key: str) -> None:
         waiting.forget(waits)
 
 
-def receive_count(record: SQSRecord) -> int:
+def receive_count(record: Record) -> int:
     try:
-        return int(record.attributes.approximate_receive_count)
+        return int(record["attributes"]["ApproximateReceiveCount"])
     except (KeyError, TypeError, ValueError):  # an event made by hand
         return 1
 

@@ -5,12 +5,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks import bucket, waiting
-from callbacks.batch import process_batch
+from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.task import Outcome, send_task_failure
@@ -18,18 +16,18 @@ from callbacks.waiting import UUID, Waiting
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, write_out)
 
 
-def write_out(record: SQSRecord) -> Outcome | None:
+def write_out(record: Record) -> Outcome | None:
     """Keep the token of one message, then write its request out; a message that comes late or twice writes nothing.
 
     The request is written last and says when it was asked for: while that is not earlier than this message, all of it
     has been done. Returns None, or the outcome of failing the task at once when its request is not valid. Raises
     UnreadableMessage, Conflict, BucketUnavailable or CallbackNotDelivered.
     """
-    request = parse_callback_request(record.body)
+    request = parse_callback_request(record["body"])
     if not is_request(request.payload):
         cause = "The request must have a uuid in lower case, info, and timeoutSeconds and heartbeatSeconds as numbers."
         return send_task_failure(request.task_token, "FileExchange.InvalidRequest", cause)
@@ -73,10 +71,10 @@ def is_request(payload: object) -> bool:
     )
 
 
-def sent_millis(record: SQSRecord) -> int:
+def sent_millis(record: Record) -> int:
     """When a message was sent, in milliseconds since 1970; now for one that does not say so."""
     try:
-        return int(record.attributes.sent_timestamp)
+        return int(record["attributes"]["SentTimestamp"])
     except (KeyError, TypeError, ValueError):  # an event made by hand
         return int(time.time() * 1000)
 

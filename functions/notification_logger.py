@@ -8,7 +8,6 @@ import json
 import re
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import SNSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
@@ -25,7 +24,7 @@ class NotAnSnsEvent(PrintableError):
 @lambda_entry
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     try:
-        notifications = [(record.sns.message_id, record.sns.message) for record in SNSEvent(event).records]
+        notifications = [(record["Sns"]["MessageId"], record["Sns"]["Message"]) for record in event["Records"]]
     except (KeyError, TypeError):
         notifications = []
     if not notifications:

@@ -3,16 +3,15 @@
 import json
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.calls import CLIENT_CONFIG
+from callbacks.calls import client
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.settings import setting
 from orders.stream import Image, order_id_of, process_stream
 
-_stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
+_stepfunctions = client("stepfunctions")
 
 
 class WorkflowNotStarted(PrintableError):

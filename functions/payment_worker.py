@@ -9,11 +9,9 @@ import math
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callbacks.batch import process_batch
+from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.settings import ConfigurationError, setting
@@ -23,13 +21,13 @@ MAX_ORDER_ID_CHARACTERS = 256
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, partial(answer_payment_request, success_rate=payment_success_rate()))
 
 
-def answer_payment_request(record: SQSRecord, success_rate: float) -> Outcome:
+def answer_payment_request(record: Record, success_rate: float) -> Outcome:
     """Answer the task token of one message. Raises UnreadableMessage or CallbackNotDelivered."""
-    request = parse_callback_request(record.body)
+    request = parse_callback_request(record["body"])
     problem = payment_problem(request.payload)
     if problem:
         answer, outcome = "invalid request", send_task_failure(request.task_token, "Payment.InvalidRequest", problem)

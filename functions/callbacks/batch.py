@@ -1,21 +1,21 @@
 """Answers the records of an SQS batch at once; only those that fail come back."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import PrintableError, describe, logger, metrics
 from callbacks.metrics import count_callback
 from callbacks.task import Outcome
+
+Record = dict[str, Any]  # of an SQS event: messageId, body, attributes …
+BatchResponse = dict[str, list[dict[str, str]]]  # {"batchItemFailures": [{"itemIdentifier": <messageId>}, …]}
 
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
@@ -32,8 +32,8 @@ class OutOfTime(PrintableError):
 
 
 def process_batch(
-    event: dict[str, object], context: LambdaContext, answer: Callable[[SQSRecord], Outcome | None]
-) -> PartialItemFailureResponse:
+    event: dict[str, object], context: LambdaContext, answer: Callable[[Record], Outcome | None]
+) -> BatchResponse:
     """Answer every record of an SQS event, each in a thread of its own.
 
     `answer` returns None where it passed the record on, and the callback comes later and from elsewhere.
@@ -45,46 +45,45 @@ def process_batch(
     if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
         raise NotAnSqsEvent("it has no Records")
     named = [record for record in event["Records"] if isinstance(record, dict) and record.get("messageId")]
-    answers: dict[str, asyncio.Future[Outcome | None]] = {}
+    answers: dict[str, Future[Outcome | None]] = {}
 
-    def answer_in_time(record: SQSRecord) -> Outcome | None:
+    def answer_in_time(record: Record) -> Outcome | None:
         if context.get_remaining_time_in_millis() < MAX_CALL_SECONDS * 1000:
             raise OutOfTime("too little of the invocation is left")
         return answer(record)
 
-    async def record_handler(record: SQSRecord) -> Outcome | None:
+    for record in named:
+        body = record.get("body")
+        if isinstance(body, str) and body not in answers:
+            answers[body] = _pool.submit(answer_in_time, record)
+    failed = []
+    for record in named:
         try:
-            body = _text_of(record)
-            if body not in answers:
-                answers[body] = asyncio.get_running_loop().run_in_executor(_pool, answer_in_time, record)
-            outcome = await answers[body]
-        except Exception as error:
-            logger.warning("record goes back to the queue", messageId=record.message_id, reason=describe(error))
+            outcome = answers[_text_of(record)].result()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the record again
+            logger.warning("record goes back to the queue", messageId=record["messageId"], reason=describe(error))
             metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
-            raise
-        if outcome is None:
-            metrics.add_metric("RecordPassedOn", MetricUnit.Count, 1)
+            failed.append({"itemIdentifier": record["messageId"]})
         else:
-            count_callback(outcome)
-        if outcome is Outcome.DELIVERED:
-            _measure(record)
-        return outcome
-
-    processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    response = async_process_partial_response({"Records": named}, record_handler, processor, context)
+            _count(record, outcome)
     if len(named) < len(event["Records"]):
         raise NotAnSqsEvent("a record has no messageId")
-    return response
+    return {"batchItemFailures": failed}
 
 
-def _text_of(record: SQSRecord) -> str:
+def _text_of(record: Record) -> str:
     body = record.get("body")
     if not isinstance(body, str):
         raise NotAnSqsEvent("a record has no text as its body")
     return body
 
 
-def _measure(record: SQSRecord) -> None:
-    with suppress(KeyError, TypeError, ValueError):  # an event made by hand may not say when it was sent
-        waited = time.time() - int(record.attributes.sent_timestamp) / 1000
-        metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, waited)
+def _count(record: Record, outcome: Outcome | None) -> None:
+    if outcome is None:
+        metrics.add_metric("RecordPassedOn", MetricUnit.Count, 1)
+        return
+    count_callback(outcome)
+    if outcome is Outcome.DELIVERED:
+        with suppress(KeyError, TypeError, ValueError):  # an event made by hand may not say when it was sent
+            waited = time.time() - int(record["attributes"]["SentTimestamp"]) / 1000
+            metrics.add_metric("CallbackSeconds", MetricUnit.Seconds, waited)

@@ -16,20 +16,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.calls import CLIENT_CONFIG
+from callbacks.calls import CLIENT_CONFIG, client
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from callbacks.task import MAX_OUTPUT_BYTES
 
 MAX_COPY_BYTES = 5 * 1024**3  # of S3, in one call
 
-_s3 = boto3.client("s3", config=CLIENT_CONFIG)
+_s3 = client("s3")
 # S3 answers when it has copied all, which may take the better part of a minute
-_s3_for_copies = boto3.client(
+_s3_for_copies = client(
     "s3", config=CLIENT_CONFIG.merge(Config(read_timeout=45, retries={"mode": "legacy", "total_max_attempts": 1}))
 )
 

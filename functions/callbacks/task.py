@@ -12,10 +12,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.calls import CLIENT_CONFIG
+from callbacks.calls import client
 from callbacks.entry import PrintableError
 
 MAX_OUTPUT_BYTES = 262_144
@@ -23,7 +22,7 @@ MAX_ERROR_CHARACTERS = 256
 MAX_CAUSE_CHARACTERS = 32_768
 NO_CAUSE = "No cause was given."
 
-_stepfunctions = boto3.client("stepfunctions", config=CLIENT_CONFIG)
+_stepfunctions = client("stepfunctions")
 
 
 class Outcome(StrEnum):

@@ -15,10 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.calls import CLIENT_CONFIG
+from callbacks.calls import client
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from orders.model import Order
@@ -28,7 +27,7 @@ _DECISION_OF = {settled: decision for decision, settled in DECISIONS.items()}
 DAY = 86_400
 KEEP_ORDERS = 100 * DAY  # the name of an execution, which is the orderId, stays taken for 90 days
 
-_dynamodb = boto3.client("dynamodb", config=CLIENT_CONFIG)
+_dynamodb = client("dynamodb")
 
 Item = dict[str, Any]
 

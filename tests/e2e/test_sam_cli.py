@@ -177,6 +177,6 @@ def test_local_invoke_finds_the_layers_of_a_running_engine(
         [LayerVersion(layer["Arn"], None)]
     )
     # Then what it adds to the function imports
-    modules = "aws_lambda_powertools.utilities.batch, aws_lambda_powertools.metrics"
+    modules = "aws_lambda_powertools.metrics"
     command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, sys.argv[1]); import {modules}"]
     subprocess.run([*command, f"{found.codeuri}/python"], check=True)

@@ -5,23 +5,22 @@ import threading
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from callbacks.batch import NotAnSqsEvent, process_batch
+from callbacks.batch import NotAnSqsEvent, Record, process_batch
 from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import metrics
 from callbacks.task import CallbackNotDelivered, Outcome
 from tests.unit.support import CONTEXT, failed_records, make_lambda_context, sqs_event
 
 
-def deliver(_: SQSRecord) -> Outcome:
+def deliver(_: Record) -> Outcome:
     return Outcome.DELIVERED
 
 
 def test_ten_records_are_answered_at_once() -> None:
     everyone = threading.Barrier(10, timeout=5)
 
-    def answer(_: SQSRecord) -> Outcome:
+    def answer(_: Record) -> Outcome:
         everyone.wait()
         return Outcome.DELIVERED
 
@@ -30,7 +29,7 @@ def test_ten_records_are_answered_at_once() -> None:
 
 def test_a_record_there_is_no_time_for_goes_back_without_being_started() -> None:
     context = make_lambda_context(remaining_ms=MAX_CALL_SECONDS * 1000 - 1)
-    started: list[SQSRecord] = []
+    started: list[Record] = []
     response = process_batch(sqs_event("a", "b"), context, started.append)
     assert failed_records(response) == ["message-1", "message-2"]
     assert started == []
@@ -40,8 +39,8 @@ def test_a_record_there_is_no_time_for_goes_back_without_being_started() -> None
     "error", [CallbackNotDelivered("ThrottlingException"), KeyError("secret"), MemoryError("secret")]
 )
 def test_a_record_whose_answer_fails_is_the_only_one_to_come_back(error: Exception, printed: io.StringIO) -> None:
-    def answer(record: SQSRecord) -> Outcome:
-        if record.body == "bad":
+    def answer(record: Record) -> Outcome:
+        if record["body"] == "bad":
             raise error
         return Outcome.DELIVERED
 
@@ -65,7 +64,7 @@ NAME = {"messageId": "message-2"}
 def test_a_malformed_record_comes_back_alone_and_unanswered(malformed: dict[str, Any], printed: io.StringIO) -> None:
     event, answered = sqs_event("good", "", "fine"), set()
     event["Records"][1] = malformed
-    response = process_batch(event, CONTEXT, lambda record: answered.add(record.body))
+    response = process_batch(event, CONTEXT, lambda record: answered.add(record["body"]))
     assert failed_records(response) == ["message-2"]
     assert answered == {"good", "fine"}
     assert "not an SQS event: a record has no text as its body" in printed.getvalue()
@@ -83,7 +82,7 @@ def test_a_record_that_cannot_be_named_sends_the_batch_back_when_its_neighbours_
     event, answered = sqs_event("good", "", "fine"), set()
     event["Records"][1] = malformed
     with pytest.raises(NotAnSqsEvent, match="a record has no messageId"):
-        process_batch(event, CONTEXT, lambda record: answered.add(record.body))
+        process_batch(event, CONTEXT, lambda record: answered.add(record["body"]))
     assert answered == {"good", "fine"}
 
 
