@@ -1,4 +1,4 @@
-"""examples/worker.py on the queue of the manual callback: killed, stopped, ten at once; each workflow ends as it should."""
+"""examples/worker.py on the queue of the manual callback: killed, stopped, ten at once; every workflow ends well."""
 
 import json
 import signal
@@ -77,14 +77,14 @@ def test_work_whose_worker_is_killed_is_done_once_more_and_the_workflow_ends_wel
 
 
 def test_long_work_keeps_its_message_to_itself(stack: Stack, workers: Workers) -> None:
-    with stack.quick_redelivery(QUEUE):
-        # Given work that lasts for three times as long as its message is hidden
+    with stack.quick_redelivery(QUEUE, seconds=2):
+        # Given work that lasts for more than twice as long as its message is hidden
         key, execution_id = start(stack, "insist")
         workers.start()
         workers.begun(key)
         # When
         workers.start()
-        hidden = stack.client("sqs").receive_message(QueueUrl=stack.outputs[QUEUE], WaitTimeSeconds=3)
+        hidden = stack.client("sqs").receive_message(QueueUrl=stack.outputs[QUEUE], WaitTimeSeconds=5)
         # Then
         assert "Messages" not in hidden
         workers.open_gate()

@@ -1,7 +1,7 @@
 """The example worker as its user runs it, in a process: `examples/worker.py` with work of its own, told by its input.
 
-`{"key": …, "do": "answer" | "wait" | "insist" | "refuse" | "raise"}`: work notes its key in the ledger first; "wait" and
-"insist" then last until the gate is open, and "wait" looks meanwhile whether it should go on.
+`{"key": …, "do": "answer" | "wait" | "insist" | "refuse" | "raise"}`: work notes its key in the ledger first. "wait"
+and "insist" then last until the gate is open, and "wait" looks meanwhile whether it should go on.
 """
 
 import os
@@ -23,14 +23,15 @@ def work(payload: Any, check: worker.Check) -> object:
     place = Path(os.environ["PLACE"])
     with (place / "ledger").open("a") as ledger:
         ledger.write(f"{payload['key']}\n")
-    match payload["do"]:
+    what = payload.get("item") or payload.get("work") or payload  # as the fan-out, the reminder and our tests word it
+    match what["do"]:
         case "refuse":
             raise worker.Refused("Work.Refused", "The photo is blurred.")
         case "raise":
             raise ValueError(payload)
         case "wait" | "insist":
             while not (place / "gate").exists():
-                if payload["do"] == "wait":
+                if what["do"] == "wait":
                     check()
                 time.sleep(0.02)
     return {"done": payload["key"]}
