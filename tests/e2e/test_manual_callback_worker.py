@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from local import PROJECT
 from tests.e2e.stack import Stack, Stacks, poll
+from tests.e2e.test_walkthroughs import shell_blocks
 from tests.e2e.worker_process import SECRET, Workers
 
 MACHINE = "ManualCallbackStateMachineArn"
@@ -45,16 +45,16 @@ def emptied(stack: Stack) -> None:
 
 def test_the_file_as_it_lies_answers_and_ends_well_when_it_is_stopped(stack: Stack, workers: Workers) -> None:
     # Given
-    _, execution_id = start(stack, "answer")
+    key, execution_id = start(stack, "answer")
     # When
-    process = workers.start(str(PROJECT / "examples/worker.py"))
+    [command] = shell_blocks("docs/your-own-work.md", "A worker that runs anywhere")
+    process = workers.start("bash", "-c", command)
     # Then
-    output = outcome(stack, execution_id)
-    assert isinstance(output, dict)
-    assert output["done"] is True
+    assert outcome(stack, execution_id) == {"done": True, "input": {"key": key, "do": "answer", "card": SECRET}}
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
     emptied(stack)
+    assert SECRET not in workers.log()
 
 
 def test_work_whose_worker_is_killed_is_done_once_more_and_the_workflow_ends_well(

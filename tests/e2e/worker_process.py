@@ -45,7 +45,7 @@ class Workers:
             **stack.environment,
             "QUEUE_URL": stack.outputs[queue],
             "PLACE": str(place),
-            "PYTHONPATH": str(PROJECT),
+            "PATH": f"{Path(sys.executable).parent}:{stack.environment['PATH']}",
         }
         self._place = place
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -64,13 +64,13 @@ class Workers:
                 process.kill()
                 process.wait()
 
-    def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Starts one; `command` in the place of the worker with the work of this module."""
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Starts one, by this command in the place of the one that runs this module."""
         with (self._place / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *(command or ("-m", "tests.e2e.worker_process"))],
-                cwd=self._place,
-                env={**self._environment, **environment},
+                command or (sys.executable, "-m", "tests.e2e.worker_process"),
+                cwd=PROJECT,
+                env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

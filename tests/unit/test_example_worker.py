@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -36,8 +37,8 @@ class Aws:
 
     url: str
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    # By operation, what its next calls end with: an error code, an exception, or None for success
-    ends: dict[str, list[str | Exception | None]] = field(default_factory=dict)
+    # By operation, what its next calls end with: an error code, an exception, None for success, or that after a pause
+    ends: dict[str, list[str | Exception | Callable[[], object] | None]] = field(default_factory=dict)
 
     def worker(self, work: Callable[[Json, worker.Check], object]) -> Worker:
         made = Worker(self.url, work, heartbeat_seconds=3600)
@@ -57,7 +58,9 @@ class Aws:
         end = ends.pop(0) if ends else None
         if isinstance(end, Exception):
             raise end
-        if end:
+        if callable(end):
+            end()
+        elif end:
             return SimpleNamespace(status_code=400), {"Error": {"Code": end, "Message": f"Invalid Token: '{TOKEN}'"}}
         return (SimpleNamespace(status_code=200), {}) if model.name.startswith("SendTask") else None
 
@@ -80,8 +83,9 @@ def aws(caplog: pytest.LogCaptureFixture) -> Iterator[Aws]:
     with mock_aws():
         queue = boto3.client("sqs").create_queue(QueueName="work", Attributes={"VisibilityTimeout": "60"})
         yield Aws(queue["QueueUrl"])
-    assert TOKEN not in caplog.text
-    assert SECRET not in caplog.text
+    printed = " ".join(record.getMessage() for record in caplog.get_records("call"))
+    assert TOKEN not in printed
+    assert SECRET not in printed
 
 
 def handle(made: Worker, payload: Json = None, body: str | None = None, receives: int = 1) -> None:
@@ -207,6 +211,27 @@ def test_beats_that_fail_are_survived_and_a_hidden_message_does_not_hang_on_the_
     assert len(aws.shown_in) >= 6
     assert set(aws.shown_in) == {60}
     assert [code for code in (*PASSING, "RequestThrottled") if f"a beat failed: {code}" not in caplog.text] == []
+
+
+def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
+    # Given a beat that takes longer than the work
+    under_way = threading.Event()
+    shown_in: list[int] = []
+
+    def slow() -> None:
+        under_way.set()
+        time.sleep(0.2)
+        shown_in.extend(aws.shown_in)
+
+    def fail(*_: object) -> object:
+        under_way.wait(10)
+        raise ValueError
+
+    aws.ends = {"ChangeMessageVisibility": [slow]}
+    # When
+    handle(aws.worker(fail))
+    # Then
+    assert (shown_in, aws.shown_in) == ([60], [60, 2])
 
 
 @pytest.mark.parametrize("code", FINAL)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from callbacks.calls import MAX_CALL_SECONDS
+from examples.payment_provider import PROVIDER_SECONDS
 from tests.unit.state_machine import PROJECT, Failure, play, read_template
 
 PAGE = (PROJECT / "docs/your-own-work.md").read_text()
@@ -38,6 +40,11 @@ def test_three_rounds_end_before_their_messages_expire() -> None:
     seconds = WAITS["reminder.asl.json"]["States"]["RequestWork"]["TimeoutSeconds"]
     assert f"three rounds of {seconds // 3600} hours" in PAGE
     assert 3 * seconds < queue["MessageRetentionPeriod"]
+
+
+def test_the_provider_leaves_time_for_the_callback() -> None:
+    timeout = read_template("template.yaml")["Globals"]["Function"]["Timeout"]
+    assert PROVIDER_SECONDS + MAX_CALL_SECONDS <= timeout
 
 
 @pytest.mark.parametrize("name", WAITS)
