@@ -44,7 +44,7 @@ def test_three_rounds_end_before_their_messages_expire() -> None:
 
 def test_the_provider_leaves_time_for_the_callback() -> None:
     timeout = read_template("template.yaml")["Globals"]["Function"]["Timeout"]
-    assert PROVIDER_SECONDS + MAX_CALL_SECONDS <= timeout
+    assert timeout >= PROVIDER_SECONDS + MAX_CALL_SECONDS
 
 
 @pytest.mark.parametrize("name", WAITS)
