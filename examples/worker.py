@@ -70,6 +70,7 @@ class Worker:
 
     def run(self) -> None:
         options: Any = {"WaitTimeSeconds": POLL_SECONDS, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
+        log.info("started: it beats every %.1f s while it works", self.interval)
         while not self.stop.is_set():
             try:
                 for message in self.sqs.receive_message(QueueUrl=self.queue_url, **options).get("Messages", []):

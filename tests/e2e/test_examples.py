@@ -106,18 +106,21 @@ def test_work_that_nobody_does_is_reminded_of_then_escalated_then_fails(
     assert told == [("REMINDER", "Work waits for an answer."), ("ESCALATION", "Work waits for an answer.")]
 
 
-def test_after_a_reminder_the_same_work_is_answered_and_the_message_before_is_dropped(
+def test_work_that_is_done_too_late_for_one_round_is_answered_in_the_next(
     stack: Stack, workers: Workers, notifications: Notifications
 ) -> None:
-    with stack.impatient(REMINDER, "RequestWork", TimeoutSeconds=3):
+    workers.start()
+    poll("worker", lambda: "started" in workers.log() or None)
+    with stack.impatient(REMINDER, "RequestWork", TimeoutSeconds=2):
         # Given
-        execution_id = stack.start({"do": "answer"}, REMINDER)
-        assert [one["outcome"] for one in notifications.of(execution_id)] == ["REMINDER"]
+        execution_id = stack.start({"do": "insist"}, REMINDER)
+        workers.begun(execution_id)
         # When
-        workers.start()
+        assert [one["outcome"] for one in notifications.of(execution_id)] == ["REMINDER"]
+        workers.open_gate()
         # Then
         end = stack.ended(execution_id)
     assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"done": execution_id})
     poll("empty queue", lambda: stack.depth(QUEUE) == 0 or None)
-    assert workers.done() == {execution_id: 1}
+    assert workers.done() == {execution_id: 2}
     assert "dropped, nobody waits for its answer" in workers.log()
