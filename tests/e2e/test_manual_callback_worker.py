@@ -144,11 +144,3 @@ def test_ten_workers_share_a_queue_and_answer_each_message_once(stack: Stack, wo
     for process in workers.processes:
         process.send_signal(signal.SIGTERM)
     assert {process.wait(timeout=20) for process in workers.processes} == {0}
-
-
-def test_a_refusal_fails_the_workflow_at_once(stack: Stack, workers: Workers) -> None:
-    _, execution_id = start(stack, "refuse")
-    workers.start()
-    end = stack.ended(execution_id)
-    assert (end["status"], end["error"], end["cause"]) == ("FAILED", "Work.Refused", "The photo is blurred.")
-    emptied(stack)
