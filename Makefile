@@ -70,10 +70,11 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint bench cost pictures tests
+	@.venv/bin/python -m mypy functions local lint bench cost examples pictures tests
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
+	@.venv/bin/python -m lint examples
 	@.venv/bin/python -m pytest tests/lint
 
 check-workflows: .venv/test.stamp
@@ -95,7 +96,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find bench cost functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench cost examples functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
