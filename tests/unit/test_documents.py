@@ -33,6 +33,8 @@ NOT_THERE = [
     "States.TimeOut",
     "Runtime.HandlerError",
     "context.wait_for_callback",
+    "stopTimeout",
+    "terminationGracePeriodSeconds",
 ]
 AWS_APIS = [
     "apigateway",
