@@ -73,9 +73,12 @@ def wrong(page: Page) -> list[str]:
 
 
 def _is_missing(page: Page, path: str) -> bool:
-    """README names files of this project only; elsewhere a path of ours begins with one of its folders."""
+    """README names files of this project only; elsewhere a path of ours begins with one of its folders.
+
+    A part in capitals stands for any.
+    """
     ours = page.path == "README.md" or (PROJECT / path.partition("/")[0]).is_dir()
-    return ours and not any(PROJECT.glob(path.rstrip("/")))
+    return ours and not any(PROJECT.glob(re.sub(r"\b[A-Z]{2,}\b", "*", path.rstrip("/"))))
 
 
 @cache
