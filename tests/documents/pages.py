@@ -27,6 +27,7 @@ class Block:
     language: str
     text: str
     comment: str
+    section: str
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -55,13 +56,16 @@ class Page:
         """What stands above a heading holds for the blocks of its section, unless these have something of their own."""
         tokens, found = self._tokens, []
         sections: dict[str, str] = {}
+        heading = ""
         for before, token in zip([tokens[0], *tokens], tokens, strict=False):
             above = before.content.strip() if before.type == "html_block" else ""
             if token.type == "heading_open":
                 sections = {tag: comment for tag, comment in sections.items() if tag < token.tag} | {token.tag: above}
+            if before.type == "heading_open":
+                heading = token.content
             if token.type == "fence":
                 comment = above or next(filter(None, reversed(sections.values())), "")
-                found.append(Block(self.path, _line(token), token.info.strip(), token.content, comment))
+                found.append(Block(self.path, _line(token), token.info.strip(), token.content, comment, heading))
         return found
 
     @property
@@ -143,6 +147,11 @@ def pages() -> dict[str, Page]:
     folders = [path for path in PROJECT.iterdir() if path.is_dir() and not path.name.startswith(".")]
     files = [*PROJECT.glob("*.md"), *(file for folder in folders for file in folder.rglob("*.md"))]
     return {name(file): Page(name(file), file.read_text(encoding="utf-8")) for file in sorted(files)}
+
+
+def commands(path: str, section: str) -> list[str]:
+    """The blocks of commands under the heading of a page, for a test of its own."""
+    return [block.text for block in pages()[path].blocks if (block.language, block.section) == ("bash", section)]
 
 
 def name(file: Path) -> str:

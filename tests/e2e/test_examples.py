@@ -10,7 +10,6 @@ import pytest
 from local import PROJECT
 from local.engine import Engine
 from tests.e2e.stack import Notifications, Stack, deployed, poll
-from tests.e2e.test_walkthroughs import Shell, shell_blocks
 from tests.e2e.worker_process import SECRET, Workers
 
 FAN_OUT, REMINDER = "FanOutStateMachineArn", "ReminderStateMachineArn"
@@ -39,11 +38,6 @@ def notifications(stack: Stack) -> Iterator[Notifications]:
 def workers(stack: Stack, tmp_path: Path) -> Iterator[Workers]:
     with Workers(stack, QUEUE, tmp_path) as workers:
         yield workers
-
-
-def test_the_command_of_the_page_deploys_it(stack: Stack, tmp_path: Path) -> None:
-    [command] = shell_blocks("docs/your-own-work.md", "A fan-out")
-    assert "examples" in Shell(stack, tmp_path).run(command)
 
 
 def test_fan_out_works_on_five_items_at_a_time_and_returns_the_results_in_their_order(

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.documents.pages import commands
 from tests.e2e.stack import Stack, Stacks, poll
-from tests.e2e.test_walkthroughs import shell_blocks
 from tests.e2e.worker_process import SECRET, Workers
 
 MACHINE = "ManualCallbackStateMachineArn"
@@ -47,7 +47,7 @@ def test_the_file_as_it_lies_answers_and_ends_well_when_it_is_stopped(stack: Sta
     # Given
     key, execution_id = start(stack, "answer")
     # When
-    [command] = shell_blocks("docs/your-own-work.md", "A worker that runs anywhere")
+    [command] = commands("docs/your-own-work.md", "A worker that runs anywhere")
     process = workers.start("bash", "-c", command)
     # Then
     assert outcome(stack, execution_id) == {"done": True, "input": {"key": key, "do": "answer", "card": SECRET}}

@@ -5,9 +5,7 @@ A block that is marked is not run; `<!-- prints: … -->` above a block says wha
 
 import os
 import re
-import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ import pytest
 from local import PROJECT
 from local.engine import Engine
 from tests.documents.pages import Block, Page, pages
+from tests.documents.shell import ScriptFailed, Shell
 from tests.e2e.stack import poll
 
 pytestmark = pytest.mark.local("the documents deploy stacks under names of their own")
@@ -50,33 +49,6 @@ aws stepfunctions start-execution --state-machine-arn "$(output StateMachineWait
 GIVEN = {"docs/operations.md": UNUSABLE_MESSAGE_AND_FAILURE, "docs/troubleshooting.md": TRIGGER_OFF}
 
 
-class Shell:
-    """A shell in a clone of the project that is set up, and what one block sets is there for the next."""
-
-    def __init__(self, clone: Path) -> None:
-        self.clone = clone
-        self._state = clone.parent / "shell-state"
-        self._state.touch(mode=0o600)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VIRTUAL_"))}
-        self._environment = {**environment, "HOME": str(clone.parent), "SAM_CLI_TELEMETRY": "0"}
-
-    def run(self, script: str) -> str:
-        """What the script prints; it says yes to whatever it is asked. Raises CalledProcessError where it fails."""
-        state = shlex.quote(str(self._state))
-        keep = f"{{ export -p; declare -f; }} > {state}"
-        script = f". {state}; set -a\n{script}\n{keep}"
-        return subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", script],
-            cwd=self.clone,
-            env=self._environment,
-            input="y\n" * 20,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        ).stdout
-
-
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """Where a reader is after `make up`, in a clone of its own and with an embedded AWS of its own."""
@@ -84,7 +56,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*NOT_CLONED))
     for name in ENVIRONMENTS:
         (clone / name).symlink_to((PROJECT / name).resolve())
-    shell = Shell(clone)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VIRTUAL_"))}
+    shell = Shell(environment, tmp_path, clone)
     try:
         shell.run(".venv/bin/python -m local up")
         yield shell
@@ -94,7 +67,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_commands_work_as_printed(page: Page, shell: Shell) -> None:
-    engine = Engine.attach(shell.clone / ".aws-local")
+    engine = Engine.attach(shell.folder / ".aws-local")
     assert engine
     blocks = [block for block in page.blocks if block.is_run]
     if not any("make -s env" in block.text for block in blocks):
@@ -118,8 +91,8 @@ def type_in(shell: Shell, block: Block) -> None:
             printed = shell.run(block.text)
             if expected.search("".join(printed.split())):
                 return
-        except subprocess.CalledProcessError as error:
-            printed = error.stderr
+        except ScriptFailed as error:
+            printed = str(error)
         assert block.prints, f"{block} fails: {printed}"
         assert time.monotonic() < deadline, f"{block} does not print {block.prints}: {printed}"
         time.sleep(0.5)
