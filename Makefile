@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status env test faults check check-style check-types check-rules lint audit format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status env invoke test test-local-invoke faults check check-style check-types check-rules lint audit format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -44,8 +44,14 @@ status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
+invoke: setup ## run a function in a container, its callbacks going to the embedded AWS  FUNCTION=its-ID EVENT=file [CONFIG_ENV=default]
+	@$(LOCAL) invoke --config-env $(or $(CONFIG_ENV),default) $(FUNCTION) "$(EVENT)"
+
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
+
+test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs
+	@.venv/bin/python -m pytest -r s tests/local_invoke
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
