@@ -1,6 +1,7 @@
 """`sam local invoke` against the embedded AWS: a function's code in a container, in the place of the deployed one."""
 
 import json
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -18,7 +19,6 @@ from local.engine import HOST, Engine
 from local.layers import cache_layers
 
 ENDPOINT = "AWS_ENDPOINT_URL"  # where boto3 finds AWS
-SKIP_PULL = "--skip-pull-image"  # an image that is not there is pulled all the same
 BLOCK_BYTES = 65_536
 
 
@@ -35,17 +35,11 @@ def invoke(engine: Engine, function: str, event: str, *, config_env: str = "defa
         copy, values = Path(temporary, "template.json"), Path(temporary, "values.json")
         copy.write_text(json.dumps(_with_endpoint(template)))
         values.write_text(json.dumps({"Parameters": {**variables, ENDPOINT: endpoint_url}}))
-        options: list[str | Path] = [
-            "--template-file",
-            copy,
-            "--docker-volume-basedir",
-            template.parent,
-            "--env-vars",
-            values,
-        ]
+        where = ["--template-file", str(copy), "--docker-volume-basedir", str(template.parent)]
+        how = ["--env-vars", str(values), "--skip-pull-image"]  # an image that is not there is pulled all the same
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "samcli", "local", "invoke", function, "--event", event, *options, SKIP_PULL],
-            env={**engine.client_environment(), "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary},
+            [sys.executable, "-P", "-m", "samcli", "local", "invoke", function, "--event", event, *where, *how],
+            env={**engine.client_environment(), "TMPDIR": temporary},
         )
         try:
             return process.wait()
@@ -76,10 +70,10 @@ def reachable_from_containers(engine: Engine) -> Iterator[str]:
 
 def docker(*arguments: str) -> str:
     """What the docker command prints. Raises LocalError where there is none, no engine answers it, or it fails."""
-    try:
-        run = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise LocalError(f"Docker is not installed: {error}") from error
+    command = shutil.which("docker")
+    if command is None:
+        raise LocalError("Docker is not installed: there is no docker command.")
+    run = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
     if run.returncode:
         raise LocalError(f"Docker fails: {run.stderr.strip()}")
     return run.stdout.strip()

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from tests.e2e.stack import Stacks
 IMAGE = "public.ecr.aws/lambda/python:3.14-x86_64"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def image() -> None:
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The runtime's image is there, and SAM CLI leaves nothing outside a folder of this run."""
     try:
         docker("version")
     except LocalError as error:
@@ -33,6 +34,12 @@ def image() -> None:
             docker("pull", IMAGE)
         except LocalError as error:
             pytest.skip(f"{IMAGE} is not here and cannot be pulled. {error}")
+    directory = tmp_path_factory.mktemp("sam")
+    (directory / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))  # it looks for no update
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(directory))
+        patch.setenv("__SAM_CLI_APP_DIR", str(directory))
+        yield
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,17 @@ Invoke = Callable[..., Invoked]
 
 
 @pytest.fixture(scope="session")
-def invoke_alone(image: None, engine: Engine, stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Invoke:
-    """`sam local invoke` in a shell of `make env`. No container finds AWS: its names are asked of nobody."""
+def invoke_alone(image: None, engine: Engine, stacks: Stacks) -> Invoke:
+    """`sam local invoke` in a shell of `make env`. No container finds AWS: nobody answers for its names."""
     assert stacks["payment-callback"].outputs  # its layer is that of every template
     cache_layers(engine)
-    directory = tmp_path_factory.mktemp("sam")
-    (directory / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
-    environment = {**engine.client_environment(), "TMPDIR": str(directory), "__SAM_CLI_APP_DIR": str(directory)}
 
     def invoke(function: str, event: Path, template: Path) -> Invoked:
         options = ["--template-file", str(template), "--skip-pull-image", "--container-dns", "127.0.0.1"]
         run = subprocess.run(
             [sys.executable, "-P", "-m", "samcli", "local", "invoke", function, "--event", str(event), *options],
             cwd=PROJECT,
-            env=environment,
+            env=engine.client_environment(),
             capture_output=True,
             text=True,
             timeout=300,
