@@ -51,7 +51,7 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs
-	@.venv/bin/python -m pytest -r s tests/local_invoke
+	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/local_invoke
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults

@@ -39,7 +39,7 @@ def invoke(engine: Engine, function: str, event: str, *, config_env: str = "defa
         how = ["--env-vars", str(values), "--skip-pull-image"]  # an image that is not there is pulled all the same
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "samcli", "local", "invoke", function, "--event", event, *where, *how],
-            env={**engine.client_environment(), "TMPDIR": temporary},
+            env=engine.client_environment(),
         )
         try:
             return process.wait()

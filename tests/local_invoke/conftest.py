@@ -22,7 +22,7 @@ IMAGE = "public.ecr.aws/lambda/python:3.14-x86_64"
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The runtime's image is there, and SAM CLI leaves nothing outside a folder of this run."""
+    """The runtime's image is there, and SAM CLI leaves nothing outside pytest's folder."""
     try:
         docker("version")
     except LocalError as error:
@@ -34,7 +34,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             docker("pull", IMAGE)
         except LocalError as error:
             pytest.skip(f"{IMAGE} is not here and cannot be pulled. {error}")
-    directory = tmp_path_factory.mktemp("sam")
+    directory = tmp_path_factory.getbasetemp().parent / "sam"  # shared: only one process makes an image that is missing
+    directory.mkdir(exist_ok=True)
     (directory / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))  # it looks for no update
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(directory))
