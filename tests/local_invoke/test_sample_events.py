@@ -123,8 +123,8 @@ CASES = list(cases())
 
 @pytest.fixture(scope="module")
 def invoked(invoke_alone: Invoke) -> Iterator[dict[Case, Future[Invoked]]]:
-    """Every case, as many at a time as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Every case, some at a time: SAM CLI and the container wait for each other."""
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         yield {case: pool.submit(invoke_alone, case.function, case.event, case.template) for case in CASES}
         pool.shutdown(cancel_futures=True)
 
