@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status env invoke test test-local-invoke faults check check-style check-types check-rules lint audit format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke faults check check-style check-types check-rules lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ down: $(call python_for,.venv) ## end the embedded AWS
 
 status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what is deployed there
 	@$(LOCAL_OR_BARE) status
+
+show: .venv/demo.stamp ## tell the story of one execution, on the embedded AWS or, while that does not run, on yours  [EXECUTION=its ARN or name]
+	@$(LOCAL) show $(if $(EXECUTION),'$(EXECUTION)')
 
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
@@ -63,7 +66,7 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint tests
+	@.venv/bin/python -m mypy functions local lint pictures tests
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
@@ -75,13 +78,16 @@ lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FI
 audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
 	@.venv/bin/python -m lint.judges
 
+pictures: .venv/test.stamp ## draw the diagrams of the documents again, from templates and state machines
+	@.venv/bin/python -m pictures
+
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
 	@.venv/bin/python -m ruff check --fix .
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions lint local tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt

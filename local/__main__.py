@@ -1,4 +1,4 @@
-"""python -m local up | demo [NAME] | down | status | env"""
+"""python -m local up | demo [NAME] | down | status | show EXECUTION | env"""
 
 import sys
 

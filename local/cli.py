@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         ("demo", demo, [port], "the same, then run a workflow and show how it went"),
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
+        ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
         ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         if function is demo:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
+        if function is show:
+            command.add_argument("execution", help="ARN or name of an execution")
         if function is invoke:
             command.add_argument("function", help="its logical ID: PaymentWorkerFunction")
             command.add_argument("event", help="path of a JSON file, or - for standard input")
@@ -130,6 +133,25 @@ def status(_options: argparse.Namespace) -> int:
         if not stack["StackName"].startswith("aws-sam-cli-managed"):
             print(f"{stack['StackName']}: {stack['StackStatus']}")
             _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from local.demos.common import make_console
+    from local.story import find_story, print_story
+
+    engine = Engine.attach(DIRECTORY)
+    where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
+    try:
+        story = find_story(engine.client if engine else boto3.client, options.execution)
+    except (BotoCoreError, ClientError) as error:
+        raise LocalError(f"No story from {where}: {error}") from error
+    if story is None:
+        raise LocalError(f"There is no execution {options.execution!r} on {where}: give the ARN or the name of one.")
+    print_story(story, make_console())
     return 0
 
 

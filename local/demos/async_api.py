@@ -18,6 +18,7 @@ from local.demos.common import (
     follow,
     make_console,
     print_commands,
+    print_one,
     start,
     summarize,
 )
@@ -50,6 +51,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     complete = summarize(executions, console)
     as_expected = ended_as_expected(executions, REQUESTS, console)
     print_commands(console, _commands(outputs, log_group))
+    print_one(engine, executions[0], console)
     return complete and as_expected
 
 

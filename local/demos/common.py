@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from local.engine import Engine
+from local.engine import Engine, calls_explained
+from local.story import find_story, print_story
 
 EXECUTION_SECONDS = 60
 NOTIFICATION_SECONDS = 10  # after the last execution has ended
@@ -169,3 +170,15 @@ eval "$(make -s env)"
 {commands}
 """
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_one(engine: Engine, execution: Execution, console: Console) -> None:
+    """The story of an execution, as `make show` tells it."""
+    with calls_explained():
+        story = find_story(engine.client, execution.arn)
+    if story:
+        name = execution.arn.rpartition(":")[2]
+        console.print(
+            f"`make show EXECUTION={name}` tells the story of one of them:\n", highlight=False, soft_wrap=True
+        )
+        print_story(story, console)

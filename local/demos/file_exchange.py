@@ -23,6 +23,7 @@ from local.demos.common import (
     follow_notified,
     make_console,
     print_commands,
+    print_one,
     start,
     summarize,
 )
@@ -61,6 +62,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     complete = summarize(executions, console)
     as_expected = ended_as_expected([each for each in executions if each.label in EXPECTED], EXPECTED, console)
     print_commands(console, _commands(outputs))
+    print_one(engine, executions[0], console)
     return complete and as_expected
 
 

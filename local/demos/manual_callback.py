@@ -25,6 +25,7 @@ from local.demos.common import (
     follow,
     make_console,
     print_commands,
+    print_one,
     start,
     summarize,
 )
@@ -75,6 +76,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     if undone:
         console.print(f"{undone} pieces of work were not received or not answered.", style="bold red")
     print_commands(console, _commands(engine, outputs))
+    print_one(engine, executions[0], console)
     return complete and as_expected and not undone
 
 

@@ -19,6 +19,7 @@ from local.demos.common import (
     follow,
     make_console,
     print_commands,
+    print_one,
     summarize,
 )
 from local.engine import Engine, calls_explained
@@ -80,6 +81,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     console.print(f"Order {order_ids['open']} waits for you to decide, in a browser:")
     console.print(link("open"), markup=False, highlight=False, soft_wrap=True)
     print_commands(console, _commands(url, outputs, order_ids["open"]))
+    print_one(engine, executions[0], console)
     return complete and as_expected
 
 

@@ -14,6 +14,7 @@ from local.demos.common import (
     follow_notified,
     make_console,
     print_commands,
+    print_one,
     start,
     summarize,
 )
@@ -35,6 +36,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     console.print(_table(executions))
     complete = summarize(executions, console)
     print_commands(console, _commands(engine, outputs))
+    print_one(engine, executions[0], console)
     return complete
 
 

@@ -1,4 +1,4 @@
-"""The demos succeed where all is well and only there, and print no token."""
+"""The demos succeed where all is well and only there, end with a story, and print no token."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -8,6 +8,9 @@ import pytest
 from local.demos import common, find_demo, manual_callback
 from local.engine import Engine
 from tests.e2e.stack import STACKS, Stacks
+from tests.security.sample_secrets import leaks
+
+CARD_OF_THE_SAMPLE = "4111111111111111"
 
 # What does the work; that of the manual callback is done by its demo
 CONSUMERS = {
@@ -48,6 +51,9 @@ def test_a_demo_succeeds(
     assert "MISSING" not in printed
     assert len(tokens) == (3 if name == "manual-callback" else 0)
     assert [token for token in tokens if token in printed] == []
+    story = printed.partition("make show EXECUTION=")[2]
+    assert "What happened" in story
+    assert leaks(printed, CARD_OF_THE_SAMPLE) == []
 
 
 @pytest.mark.parametrize("name", STACKS)
