@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local import LocalError
 from local.engine import Engine
 from local.invoke import invoke
 from payment_worker import payment_succeeds
@@ -94,6 +95,13 @@ def test_a_sample_token_is_refused(container: Container, stacks: Stacks, stack: 
     assert '"outcome":"ALREADY_SETTLED"' in container.take(record["body"])
     answer, _ = container.invoke("ManualCallbackFunction", sample_event("manual_callback/success"), "manual-callback")
     assert answer == {"action": "success", "outcome": "ALREADY_SETTLED"}
+
+
+def test_what_is_not_deployed_is_named(engine: Engine, stack: Stack) -> None:
+    with pytest.raises(LocalError, match=r"^payment-callback has no Nope, but DeadLetterReporterFunction, Payment"):
+        invoke(engine, "Nope", "-")
+    with pytest.raises(LocalError, match=r"^no-such-stack is not deployed to the embedded AWS\.$"):
+        invoke(engine, "PaymentWorkerFunction", "-", config_env="no-such-stack")
 
 
 def test_containers_have_the_python_of_the_templates(invoke_alone: Invoke, stack: Stack, tmp_path: Path) -> None:
