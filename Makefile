@@ -53,7 +53,7 @@ invoke: setup ## run a function in a container, its callbacks going to the embed
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
-test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs
+test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes
 	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/local_invoke
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
