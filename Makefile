@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke faults check check-style check-types check-rules lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -56,21 +56,36 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes
 	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/local_invoke
 
+test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours on AWS  STACK=its name
+	@: $(or $(STACK),$(error Name the stack, as in: make test-aws STACK=payment-callback))
+	@STACK_NAME="$(STACK)" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
+
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
 	@.venv/bin/python -m tests.faults
 
-check: .venv/test.stamp audit check-style check-types check-rules ## format, lint and types of the code, the rules and the judges of the templates
+bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure cold starts, batches, bursts and a backlog beside a baseline, about 10 minutes
+	@.venv/bin/python -m bench
+
+cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
+	@.venv/bin/python -m cost $(if $(RUNS),--runs $(RUNS))
+
+check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## format, lint and types of the code, the rules and the judges of the templates
 
 check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint pictures tests
+	@.venv/bin/python -m mypy functions local lint bench cost examples pictures tests
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m lint --house $(OWN_FILES)
+	@.venv/bin/python -m lint examples
 	@.venv/bin/python -m pytest tests/lint
+
+check-workflows: .venv/test.stamp
+	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
+	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
 	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))
@@ -87,7 +102,7 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench cost examples functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
 .venv/demo.stamp: .venv/venv.stamp local/requirements.txt
@@ -99,6 +114,11 @@ clean: down ## end the embedded AWS and remove all that was installed or built
 .venv/test.stamp: .venv/demo.stamp requirements-dev.txt
 	@echo "Installing the test tools into .venv ..." >&2
 	@.venv/$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+.venv/bench.stamp: .venv/test.stamp bench/requirements.txt
+	@echo "Installing what the benchmarks need into .venv ..." >&2
+	@.venv/$(PIP_INSTALL) -r bench/requirements.txt
 	@touch $@
 
 .venv-engine/engine.stamp: .venv-engine/venv.stamp local/requirements-engine.txt

@@ -22,7 +22,11 @@ from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 from lint.documents import Fields, Json, fields, read
 
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATE_FILES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.y*ml"))]
+TEMPLATE_FILES = [
+    ROOT / "template.yaml",
+    *sorted((ROOT / "templates").glob("*.y*ml")),
+    ROOT / "examples" / "template.yaml",
+]
 CHECKOV = "checkov, source and transformed"
 AUDIT_PYTHON = ROOT / ".venv-audit" / "bin" / "python"  # checkov cannot share an environment with SAM CLI
 

@@ -1,7 +1,12 @@
-"""What tests share: an embedded AWS, its stacks, and no way to AWS, whatever the profile, unless STACK_NAME is set."""
+"""What tests share: an embedded AWS, its stacks, and no way to AWS, whatever the profile, unless STACK_NAME is set.
+
+Of a stack that STACK_NAME names, only the tests of its workflow run. Those marked `local("why")` need an embedded AWS
+of their own and are left out there; those marked `aws("why")` show what no embedded AWS can, and run on AWS only.
+"""
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import PROJECT
 from local.engine import Engine
+from tests.e2e.given import GivenStack, given_stack, leave_idle
 from tests.e2e.stack import STACKS, Notifications, Stack, Stacks
 from tests.progress import Progress, layer_of
 
@@ -27,6 +33,10 @@ if "STACK_NAME" not in os.environ:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
+elif "AWS_REGION" in os.environ:
+    os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]  # the only one that boto3 looks at
+
+GIVEN = pytest.StashKey[GivenStack | None]()
 
 # How long an example takes says how busy the machine is
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +45,12 @@ settings.load_profile("unhurried")
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "local(why): not for a stack that STACK_NAME names")
+    config.addinivalue_line("markers", "aws(why): only for a stack on AWS that STACK_NAME names")
+    config.stash[GIVEN] = given_stack(os.environ["STACK_NAME"]) if "STACK_NAME" in os.environ else None
     terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and config.stash[GIVEN]:
+        terminal.write_line(str(config.stash[GIVEN]))
     if terminal and config.get_verbosity() < 0 and not hasattr(config, "workerinput"):  # -v shows every test instead
         config.pluginmanager.register(Progress(terminal))
 
@@ -44,6 +59,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Tests in containers run only where they are asked for: `make test-local-invoke`."""
     asked_for = any("local_invoke" in argument for argument in config.args)
     return True if collection_path.name == "local_invoke" and not asked_for else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    given = item.config.stash[GIVEN]
+    local, aws = item.get_closest_marker("local"), item.get_closest_marker("aws")
+    if local and given:
+        pytest.skip(f"not for a stack that was named: {local.args[0]}")
+    if given and "engine" in getattr(item, "fixturenames", ()):
+        pytest.fail("a test of the embedded AWS itself has to be marked: local(why)")
+    if aws and not (given and given.stack.on_aws):
+        pytest.skip(f"on AWS only: {aws.args[0]}")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Of a stack that was named, how many tests were left out for which reason."""
+    if config.stash[GIVEN]:
+        skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+        for reason, count in skipped.most_common():
+            terminalreporter.write_line(f"{count} {reason.replace('Skipped', 'left out', 1)}")
 
 
 # Modules whose tests are long and share nothing
@@ -81,8 +115,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def stacks(request: pytest.FixtureRequest) -> Stacks:
-    return Stacks(None if "STACK_NAME" in os.environ else request.getfixturevalue("engine"))
+def stacks(request: pytest.FixtureRequest) -> Iterator[Stacks]:
+    given = request.config.stash[GIVEN]
+    if given is None:
+        yield Stacks(request.getfixturevalue("engine"), {})
+    else:
+        yield Stacks(None, {given.workflow: given.stack})
+        leave_idle(given.stack)
 
 
 @pytest.fixture(scope="module")

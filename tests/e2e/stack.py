@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 import boto3
+import pytest
 
 from local import PROJECT
 from local.deployment import configured_stack_name, deploy
 from local.engine import ACCESS_KEY, REGION, SECRET_KEY, Engine
 
 T = TypeVar("T")
+
+# AWS may take longer than the embedded AWS: how many times as long a stack that was named is waited for
+PATIENCE = 5 if "STACK_NAME" in os.environ else 1
 
 # By stack name, the section of samconfig.toml that deploys it
 STACKS = {
@@ -30,6 +34,7 @@ STACKS = {
 
 def poll(what: str, check: Callable[[], T | None], seconds: float = 60, every: float = 0.1) -> T:
     """The first thing other than None that `check` returns. Fails the test, naming what it awaited, when time is up."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -50,7 +55,10 @@ class Invocation:
 
 @dataclass
 class Stack:
-    """One stack and the clients for it. `environment` is what SAM CLI and AWS CLI need to reach the same place."""
+    """One stack and the clients for it. `environment` is what SAM CLI and AWS CLI need to reach the same place.
+
+    `endpoint_url` is that of an embedded AWS, None on AWS itself.
+    """
 
     name: str
     outputs: Mapping[str, str]
@@ -58,6 +66,10 @@ class Stack:
     endpoint_url: str | None
     environment: Mapping[str, str]
     clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def on_aws(self) -> bool:
+        return self.endpoint_url is None
 
     def client(self, service: str) -> Any:
         if service not in self.clients:
@@ -127,6 +139,13 @@ class Stack:
         self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return message
 
+    def drain(self, queue: str) -> None:
+        """Takes what can be received from a queue and drops it."""
+        sqs, url = self.client("sqs"), self.outputs[queue]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
     def invoke(self, function: str, event: object) -> Invocation:
         """Invokes a function (by the name of the output that names it) and waits for its answer."""
         answer = self.client("lambda").invoke(FunctionName=self.outputs[function], Payload=json.dumps(event).encode())
@@ -159,6 +178,11 @@ class Stack:
             map(int, self.attributes(queue, "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))
         )
 
+    def let_aws_catch_up(self, seconds: float) -> None:
+        """Waits for what AWS tells nobody the end of; the embedded AWS is never late."""
+        if self.on_aws:
+            time.sleep(seconds)
+
     @contextmanager
     def consumer_off(self, function: str) -> Iterator[None]:
         """Switches the queue trigger of a function (by the name of the output that names it) off, and on again."""
@@ -175,6 +199,7 @@ class Stack:
             )
 
         switch(on=False)
+        self.let_aws_catch_up(20)  # a receive that waits may still take a message
         try:
             yield
         finally:
@@ -206,8 +231,7 @@ class Stack:
         assert seconds.keys() <= definition["States"][state].keys()
         definition["States"][state].update(seconds)
         client.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
-        if self.endpoint_url is None:
-            time.sleep(10)  # on AWS, executions may start with the definition of before for some seconds
+        self.let_aws_catch_up(10)  # executions may start with the definition of before
         try:
             yield
         finally:
@@ -224,6 +248,7 @@ class Stack:
         before = {queue: self.attributes(queue, "VisibilityTimeout")[0] for queue in queues}
         for queue in queues:
             configure(queue, str(seconds))
+        self.let_aws_catch_up(60)  # as long as the attributes of a queue may take to reach all of SQS
         try:
             yield
         finally:
@@ -239,24 +264,18 @@ def deployed(engine: Engine, **arguments: Any) -> Stack:
     return Stack(name, outputs, session, engine.endpoint_url, engine.client_environment())
 
 
-def on_aws(name: str) -> Stack:
-    """A stack that somebody deployed to AWS, reached with the AWS profile of this environment."""
-    [described] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    return Stack(name, outputs, boto3.Session(), None, dict(os.environ))
-
-
 class Stacks(dict[str, Stack]):
-    """By name, each deployed when it is first asked for; with STACK_NAME set, whatever the name, that one on AWS."""
+    """By workflow. One that is not there is deployed to the embedded AWS; without an engine, the test is skipped."""
 
-    def __init__(self, engine: Engine | None) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine | None, given: Mapping[str, Stack]) -> None:
+        super().__init__(given)
+        self.engine = engine
 
-    def __missing__(self, name: str) -> Stack:
-        self[name] = (
-            deployed(self._engine, config_env=STACKS[name]) if self._engine else on_aws(os.environ["STACK_NAME"])
-        )
-        return self[name]
+    def __missing__(self, workflow: str) -> Stack:
+        if self.engine is None:
+            pytest.skip(f"the stack is none of {workflow}")
+        self[workflow] = deployed(self.engine, config_env=STACKS[workflow])
+        return self[workflow]
 
 
 class Notifications:

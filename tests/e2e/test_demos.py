@@ -12,6 +12,8 @@ from tests.security.sample_secrets import leaks
 
 CARD_OF_THE_SAMPLE = "4111111111111111"
 
+pytestmark = pytest.mark.local("the demos are those of the embedded AWS")
+
 # What does the work; that of the manual callback is done by its demo
 CONSUMERS = {
     "payment-callback": "PaymentWorkerFunctionName",

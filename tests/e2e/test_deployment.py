@@ -12,6 +12,8 @@ from local.deployment import deploy
 from local.engine import Engine
 from tests.e2e.stack import deployed
 
+pytestmark = pytest.mark.local("it deploys stacks of its own")
+
 Order = dict[str, object]
 
 # As `sam deploy --guided --profile work --tags team=payments` leaves the section

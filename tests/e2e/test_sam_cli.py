@@ -19,6 +19,8 @@ from local.engine import Engine
 from local.layers import cache_layers
 from tests.e2e.stack import Stacks
 
+pytestmark = pytest.mark.local("it deploys stacks of its own")
+
 FLAGSHIP, MANUAL = "payment-callback", "manual-callback"
 TEMPLATES = {FLAGSHIP: "template.yaml", MANUAL: f"templates/{MANUAL}.yaml"}
 

@@ -2,12 +2,12 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local import cli
-from local.engine import Engine
 from tests.e2e.stack import Stack, Stacks, poll
 from tests.security.sample_secrets import leaks
 
@@ -18,13 +18,15 @@ def stack(stacks: Stacks) -> Stack:
 
 
 def test_payment_callback_is_told_while_it_waits_and_once_it_has_ended(
+    stacks: Stacks,
     stack: Stack,
-    engine: Engine,
     order: dict[str, Any],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "DIRECTORY", engine.directory)
+    # Where no embedded AWS runs, it asks AWS
+    monkeypatch.setattr(cli, "DIRECTORY", stacks.engine.directory if stacks.engine else tmp_path)
 
     def show(execution: str) -> str:
         assert cli.show(argparse.Namespace(execution=execution)) == 0

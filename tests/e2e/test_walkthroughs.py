@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
+import pytest
+
 from local import PROJECT
 from local.rest import call
 from tests.e2e.stack import Stack, Stacks, poll
 from tests.e2e.test_order_confirmation import MACHINE
+
+pytestmark = pytest.mark.local("the documents deploy stacks under names of their own")
 
 
 def shell_blocks(document: str, heading: str) -> list[str]:

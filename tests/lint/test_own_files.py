@@ -14,6 +14,12 @@ def test_own_files_keep_every_rule() -> None:
     assert report.errors == []
 
 
+def test_examples_keep_every_general_rule() -> None:
+    report = lint([ROOT / "examples"], GENERAL_RULES)
+    assert [(finding.rule.id, finding.problem) for finding in report.findings] == []
+    assert (report.files, report.errors) == (3, [])
+
+
 def test_every_state_machine_is_in_a_template() -> None:
     alone = set((ROOT / "statemachine").iterdir())
     texts = "".join(file.read_text(encoding="utf-8") for file in TEMPLATE_FILES)

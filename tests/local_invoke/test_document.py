@@ -14,7 +14,7 @@ from local.layers import cache_layers
 from tests.e2e.stack import STACKS, Stacks
 from tests.e2e.test_walkthroughs import Shell, shell_blocks
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.local("the page is about the embedded AWS"), pytest.mark.usefixtures("image")]
 
 DOCUMENT = "docs/local-invoke.md"
 # `make invoke`, with the engine of this test run in the place of the one that `make up` started

@@ -14,7 +14,7 @@ from tests.e2e.stack import Notifications, Stack, Stacks, poll
 from tests.local_invoke.conftest import Invoke
 from tests.unit.support import sample_event, sqs_event
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.local("the containers call the embedded AWS"), pytest.mark.usefixtures("image")]
 
 HANDLER = "import platform\ndef handler(event, context):\n    return platform.python_version_tuple()[:2]\n"
 

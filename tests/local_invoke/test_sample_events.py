@@ -16,6 +16,8 @@ from local.deployment import template_file
 from tests.e2e.stack import STACKS
 from tests.local_invoke.conftest import Invoke, Invoked
 
+pytestmark = pytest.mark.local("the layer comes from an embedded AWS")
+
 TEMPLATES = [PROJECT / template_file(section) for section in STACKS.values()]
 EVENTS = PROJECT / "events"
 
@@ -110,15 +112,18 @@ class Case(NamedTuple):
         return f"{self.event.parent.name}/{self.event.stem}"
 
 
-def cases() -> Iterator[Case]:
+def functions() -> Iterator[tuple[Path, str, str]]:
+    """Template, logical ID and module of every function."""
     for template in TEMPLATES:
         for function in Template(read(template)).functions.values():
-            module = str(function.properties["Handler"]).partition(".")[0]
-            for event in sorted((EVENTS / module).glob("*.json")):
-                yield Case(template, function.id, event)
+            yield template, function.id, str(function.properties["Handler"]).partition(".")[0]
 
 
-CASES = list(cases())
+CASES = [
+    Case(template, function, event)
+    for template, function, module in functions()
+    for event in sorted((EVENTS / module).glob("*.json"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +149,8 @@ def test_every_sample_event_of_a_function_is_invoked() -> None:
     modules = {path.stem for path in (PROJECT / "functions").glob("*.py")}
     samples = {f"{path.parent.name}/{path.stem}" for path in EVENTS.glob("*/*.json") if path.parent.name in modules}
     assert samples == ANSWERS.keys() == {case.name for case in CASES}
+    # And every function has one
+    assert {(case.template, case.function) for case in CASES} == {found[:2] for found in functions()}
 
 
 def essence(answer: Any) -> Any:

@@ -1,0 +1,180 @@
+"""A worker that runs anywhere: a plain process that takes work from a queue, does it and answers the workflow.
+
+    QUEUE_URL=https://… HEARTBEAT_SECONDS=3600 python worker.py
+
+A message is `{"input": …, "token": …}`, as the manual callback sends it. One message at a time: run several processes
+for more. This file is to be copied; it needs Python 3.11 and boto3 only, and so calls the SendTask APIs itself.
+
+Nothing is lost: a message is deleted once its answer is accepted or nobody waits for it any longer, and not before.
+So work may be done twice, after a crash for one: make it idempotent by what names it in the input, not by the token.
+SIGTERM and SIGINT let the work at hand end; work that calls `check()` gives its message back at once instead.
+"""
+
+import json
+import logging
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+POLL_SECONDS = 5  # the longest that an idle worker takes to stop; `docker stop` waits for 10
+MAX_OUTPUT_BYTES, MAX_ERROR_CHARACTERS, MAX_CAUSE_CHARACTERS = 262_144, 256, 32_768
+
+log = logging.getLogger("worker")
+Check = Callable[[], None]
+
+
+class Refused(Exception):
+    """What work raises when the answer is no: the error and the cause that the waiting task fails with."""
+
+
+class Settled(Exception):
+    """The workflow waits no longer: it was answered, timed out or ended. Or it never did: the token is none."""
+
+
+class Stopping(Exception):
+    """This process was asked to stop."""
+
+
+def work(payload: Any, check: Check) -> object:  # noqa: ANN401 - any JSON
+    """Your own work: takes the input of a message and returns any JSON, or raises Refused(error, cause).
+
+    Any other exception brings the message back later. Long work calls `check()` now and then, which raises Settled or
+    Stopping when there is no point in going on; let these pass.
+    """
+    check()
+    return {"done": True, "input": payload}
+
+
+class Worker:
+    """Serves one queue, until `stop` is set."""
+
+    def __init__(self, queue_url: str, work: Callable[[Any, Check], object], heartbeat_seconds: float) -> None:
+        """`heartbeat_seconds` is the HeartbeatSeconds of the states that wait."""
+        # Not "standard" retries: their quota is the client's, and a long life with faults uses it up
+        config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "legacy", "total_max_attempts": 5})
+        self.sqs, self.stepfunctions = boto3.client("sqs", config=config), boto3.client("stepfunctions", config=config)
+        self.queue_url, self.work, self.stop = queue_url, work, threading.Event()
+        attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
+        self.visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+        self.interval = min(self.visibility, heartbeat_seconds) / 3  # two beats may fail
+
+    def run(self) -> None:
+        options: Any = {"WaitTimeSeconds": POLL_SECONDS, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
+        log.info("started: it beats every %.1f s while it works", self.interval)
+        while not self.stop.is_set():
+            try:
+                for message in self.sqs.receive_message(QueueUrl=self.queue_url, **options).get("Messages", []):
+                    self.handle(message)
+            except (BotoCoreError, ClientError) as error:  # a message that was received comes back by itself
+                log.warning("the queue cannot be used: %s", describe(error))
+                self.stop.wait(POLL_SECONDS)
+
+    def handle(self, message: Mapping[str, Any]) -> None:
+        """Do the work of one message and answer; then delete the message, or let it come back."""
+        name, receipt = message["MessageId"], message["ReceiptHandle"]
+        try:
+            self._answer(message["Body"], receipt)
+            log.info("%s is answered", name)
+        except Settled as settled:
+            log.warning("%s is dropped, nobody waits for its answer: %s", name, settled)
+        except Stopping:
+            log.info("%s is given back", name)
+            return self._show_in(0, receipt)
+        except Exception as error:  # noqa: BLE001 - of the work or of an unreadable message: a dead letter in the end
+            seconds = min(2 ** int(message["Attributes"]["ApproximateReceiveCount"]), self.visibility)
+            log.warning("%s comes back in %d s: %s", name, seconds, describe(error))
+            return self._show_in(seconds, receipt)
+        self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=receipt)
+        return None
+
+    def _answer(self, body: str, receipt: str) -> None:
+        message = json.loads(body)
+        token, payload = message["token"], message["input"]
+        with self.keep_alive(token, receipt) as check:
+            try:
+                check()
+                output = json.dumps(self.work(payload, check), allow_nan=False)  # ASCII: a character is a byte
+            except Refused as refused:
+                error, cause = refused.args
+                return self._fail(token, error, cause)
+            if len(output) > MAX_OUTPUT_BYTES:
+                return self._fail(token, "Work.OutputTooLarge", f"The output is {len(output):,} bytes of JSON.")
+            return self._tell(self.stepfunctions.send_task_success, taskToken=token, output=output)
+
+    @contextmanager
+    def keep_alive(self, token: str, receipt: str) -> Iterator[Check]:
+        """Keep a wait and its message alive until the block ends. Gives `check`; raises Settled when nobody waits.
+
+        The first heartbeat comes before the block, so that what was answered before a crash is not worked on again.
+        """
+        ended, settled = threading.Event(), threading.Event()
+        heartbeat = partial(self._tell, self.stepfunctions.send_task_heartbeat, taskToken=token)
+
+        def check() -> None:
+            if settled.is_set():
+                raise Settled("a heartbeat was refused")
+            if self.stop.is_set():
+                raise Stopping
+
+        def beat() -> None:
+            while not (settled.is_set() or ended.wait(self.interval)):
+                for keep in (heartbeat, partial(self._show_in, self.visibility, receipt)):
+                    try:
+                        keep()
+                    except Settled:
+                        settled.set()
+                    except Exception as error:  # noqa: BLE001 - the next beat may succeed
+                        log.warning("a beat failed: %s", describe(error))
+
+        heartbeat()
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield check
+        finally:
+            ended.set()
+            thread.join()
+
+    def _fail(self, token: str, error: str, cause: str) -> None:
+        error, cause = error[:MAX_ERROR_CHARACTERS], cause[:MAX_CAUSE_CHARACTERS]
+        self._tell(self.stepfunctions.send_task_failure, taskToken=token, error=error, cause=cause)
+
+    def _tell(self, call: Callable[..., object], **arguments: str) -> None:
+        """Call a SendTask API. Raises Settled, or what may pass as botocore raises it."""
+        final = self.stepfunctions.exceptions
+        try:
+            call(**arguments)
+        except (final.TaskTimedOut, final.TaskDoesNotExist, final.InvalidToken) as error:
+            raise Settled(type(error).__name__) from None
+
+    def _show_in(self, seconds: int, receipt: str) -> None:
+        self.sqs.change_message_visibility(QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+
+
+def describe(error: Exception) -> str:
+    """What may be printed of an error: not its text, which may repeat a token or the input."""
+    name = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{name} at {PurePath(place.filename).name}:{place.lineno}"
+
+
+def main(work: Callable[[Any, Check], object]) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    worker = Worker(os.environ["QUEUE_URL"], work, float(os.environ.get("HEARTBEAT_SECONDS", "3600")))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop.set())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main(work)

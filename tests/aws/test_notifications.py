@@ -1,0 +1,19 @@
+"""What a subscriber gets of a notification that the embedded AWS leaves out."""
+
+import json
+
+import pytest
+
+from tests.e2e.stack import Stack
+
+TEST_QUEUE = "WaitForCallbackDemoNotificationTestQueueUrl"
+
+
+@pytest.mark.aws("the embedded AWS drops the attributes of a publish")
+def test_the_outcome_is_an_attribute_that_a_subscription_can_filter_by(stack: Stack, order: dict[str, object]) -> None:
+    stack.drain(TEST_QUEUE)
+    execution_id = stack.start(order)
+    envelope = json.loads(stack.receive(TEST_QUEUE)["Body"])
+    notification = json.loads(envelope["Message"])
+    assert notification["executionId"] == execution_id
+    assert envelope["MessageAttributes"] == {"outcome": {"Type": "String", "Value": notification["outcome"]}}

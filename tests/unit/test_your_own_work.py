@@ -1,0 +1,89 @@
+"""What docs/your-own-work.md shows of examples/ is what is there; what it says of the state machines, they do."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from callbacks.calls import MAX_CALL_SECONDS
+from examples.payment_provider import PROVIDER_SECONDS
+from tests.unit.state_machine import PROJECT, Failure, play, read_template
+
+PAGE = (PROJECT / "docs/your-own-work.md").read_text()
+EXAMPLES = {file.name: file.read_text() for file in (PROJECT / "examples").iterdir() if file.is_file()}
+WAITS = {
+    "fan_out.asl.json": json.loads(EXAMPLES["fan_out.asl.json"])["States"]["RequestEachItem"]["ItemProcessor"],
+    "reminder.asl.json": json.loads(EXAMPLES["reminder.asl.json"]),
+}
+
+
+def test_code_on_the_page_is_that_of_a_file() -> None:
+    blocks = re.findall(r"```(?:python|json)\n(.*?)```", PAGE, re.DOTALL)
+    shown = [block for block in blocks if '"Version"' not in block]
+    assert len(shown) == 3
+    assert [block for block in shown if sum(block in text for text in EXAMPLES.values()) != 1] == []
+
+
+def test_every_example_is_on_the_page() -> None:
+    assert [name for name in EXAMPLES if f"examples/{name}" not in PAGE] == []
+
+
+def test_the_worker_is_heard_by_every_wait_before_its_heartbeat_is_missed() -> None:
+    queue = read_template("examples/template.yaml")["Resources"]["WorkQueue"]["Properties"]
+    wait = WAITS["fan_out.asl.json"]["States"]["RequestItem"]
+    assert queue["VisibilityTimeout"] < wait["HeartbeatSeconds"] < wait["TimeoutSeconds"]
+
+
+def test_three_rounds_end_before_their_messages_expire() -> None:
+    queue = read_template("examples/template.yaml")["Resources"]["WorkQueue"]["Properties"]
+    seconds = WAITS["reminder.asl.json"]["States"]["RequestWork"]["TimeoutSeconds"]
+    assert f"three rounds of {seconds // 3600} hours" in PAGE
+    assert 3 * seconds < queue["MessageRetentionPeriod"]
+
+
+def test_the_provider_leaves_time_for_the_callback() -> None:
+    timeout = read_template("template.yaml")["Globals"]["Function"]["Timeout"]
+    assert timeout >= PROVIDER_SECONDS + MAX_CALL_SECONDS
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_the_examples_send_is_what_the_worker_reads(name: str) -> None:
+    states = WAITS[name]["States"]
+    [message] = [
+        state["Arguments"]["MessageBody"] for state in states.values() if "waitFor" in state.get("Resource", "")
+    ]
+    assert message.keys() == {"input", "token"}
+
+
+@pytest.mark.parametrize("error", ["States.Timeout", "States.HeartbeatTimeout"])
+def test_rounds_have_one_key_and_the_escalation_an_attribute_of_its_own(error: str) -> None:
+    execution = play(WAITS["reminder.asl.json"], {"a": 1}, Failure({"Error": error, "Cause": ""}))
+    sent: list[dict[str, Any]] = [one["MessageBody"]["input"] for one in execution.sent]
+    assert [one["round"] for one in sent] == [1, 2, 3]
+    assert len({one["key"] for one in sent}) == 1
+    told = [
+        (one["MessageAttributes"]["outcome"]["StringValue"], json.loads(one["Message"])["outcome"])
+        for one in execution.published
+    ]
+    assert told == [("REMINDER", "REMINDER"), ("ESCALATION", "ESCALATION")]
+    assert execution.failure is not None
+    assert execution.failure["Error"] == "Work.NotAnswered"
+
+
+def test_an_answer_of_no_is_no_reason_for_a_reminder() -> None:
+    execution = play(WAITS["reminder.asl.json"], None, Failure({"Error": "Work.Refused", "Cause": "No."}))
+    assert (execution.entered, execution.failure) == (
+        ["StartFirstRound", "RequestWork"],
+        {"Error": "Work.Refused", "Cause": "No."},
+    )
+
+
+@pytest.mark.parametrize("failure", [{"Error": None, "Cause": None}, {"Error": "States.Timeout", "Cause": ""}], ids=str)
+def test_an_item_that_fails_without_words_is_given_some(failure: dict[str, Any]) -> None:
+    execution = play(WAITS["fan_out.asl.json"], {"key": "k", "item": 1}, Failure(failure))
+    assert execution.output == {
+        "outcome": "FAILED",
+        "Error": failure["Error"] or "Callback.Failed",
+        "Cause": "No cause was given.",
+    }
