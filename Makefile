@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env test test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +47,14 @@ show: .venv/demo.stamp ## tell the story of one execution, on the embedded AWS o
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
+invoke: setup ## run a function in a container, its callbacks going to the embedded AWS  FUNCTION=its-ID EVENT=file [CONFIG_ENV=default]
+	@$(LOCAL) invoke --config-env $(or $(CONFIG_ENV),default) $(FUNCTION) "$(EVENT)"
+
 test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
+
+test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes
+	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/local_invoke
 
 test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours on AWS  STACK=its name
 	@: $(or $(STACK),$(error Name the stack, as in: make test-aws STACK=payment-callback))

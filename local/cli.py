@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
         ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
         command = commands.add_parser(name, help=text, parents=parents)
@@ -62,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
             command.add_argument("execution", help="ARN or name of an execution")
+        if function is invoke:
+            command.add_argument("function", help="its logical ID: PaymentWorkerFunction")
+            command.add_argument("event", help="path of a JSON file, or - for standard input")
+            command.add_argument("--config-env", default="default", help="section of samconfig.toml (default: default)")
     return parser
 
 
@@ -150,11 +155,14 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
+def invoke(options: argparse.Namespace) -> int:
+    from local.invoke import invoke as invoke_in_container
+
+    return invoke_in_container(_running(), options.function, options.event, config_env=options.config_env)
+
+
 def env(_options: argparse.Namespace) -> int:
-    engine = Engine.attach(DIRECTORY)
-    if engine is None:
-        raise LocalError("The embedded AWS does not run: `make up` starts it.")
-    variables = engine.client_variables()
+    variables = _running().client_variables()
     theirs = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
     print("unset", *sorted(theirs - variables.keys()))
     for name, value in variables.items():
@@ -162,6 +170,13 @@ def env(_options: argparse.Namespace) -> int:
     # Behind whatever AWS CLI the user has
     print(f'export PATH="$PATH":{shlex.quote(str(PROJECT / ".venv" / "bin"))}')
     return 0
+
+
+def _running() -> Engine:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None:
+        raise LocalError("The embedded AWS does not run: `make up` starts it.")
+    return engine
 
 
 @contextmanager

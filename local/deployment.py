@@ -37,7 +37,6 @@ def deploy(
     if importlib.util.find_spec("samcli") is None:
         raise DeploymentError(f"SAM CLI is not installed for {sys.executable}: run `make setup`.")
     stack = stack_name or configured_stack_name(config_env)
-    template = "template.yaml" if config_env == "default" else f"templates/{config_env}.yaml"
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     where = ["--stack-name", stack, *(["--region", region] if region else [])]
     options = ["--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--s3-prefix", stack]
@@ -51,7 +50,7 @@ def deploy(
         Path(temporary, "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
         result = _run(
             "samcli",
-            ["deploy", "--config-file", str(config), "--template-file", template, *where, *options],
+            ["deploy", "--config-file", str(config), "--template-file", template_file(config_env), *where, *options],
             {**environment, "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary, "SAM_CLI_TELEMETRY": "0"},
             directory,
         )
@@ -67,6 +66,11 @@ def deploy(
 def configured_stack_name(config_env: str = "default") -> str:
     """The stack of a section of samconfig.toml, as the documents' commands name it, whatever was saved there since."""
     return "payment-callback" if config_env == "default" else config_env
+
+
+def template_file(config_env: str = "default") -> str:
+    """The template of a section of samconfig.toml, from the project's folder."""
+    return "template.yaml" if config_env == "default" else f"templates/{config_env}.yaml"
 
 
 def _run(module: str, arguments: list[str], environment: Mapping[str, str], directory: Path) -> Completed:

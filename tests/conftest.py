@@ -55,6 +55,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Progress(terminal))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests in containers run only where they are asked for: `make test-local-invoke`."""
+    asked_for = any("local_invoke" in argument for argument in config.args)
+    return True if collection_path.name == "local_invoke" and not asked_for else None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     given = item.config.stash[GIVEN]
     local, aws = item.get_closest_marker("local"), item.get_closest_marker("aws")
