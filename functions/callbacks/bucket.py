@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from botocore.config import Config
@@ -27,10 +28,6 @@ from callbacks.task import MAX_OUTPUT_BYTES
 MAX_COPY_BYTES = 5 * 1024**3  # of S3, in one call
 
 _s3 = client("s3")
-# S3 answers when it has copied all, which may take the better part of a minute
-_s3_for_copies = client(
-    "s3", config=CLIENT_CONFIG.merge(Config(read_timeout=45, retries={"mode": "legacy", "total_max_attempts": 1}))
-)
 
 
 class BucketUnavailable(PrintableError):
@@ -99,8 +96,15 @@ def copy(file: File, key: str) -> str:
     """Copy a file of up to MAX_COPY_BYTES, and return the version of the copy. Raises Conflict where it is gone."""
     source = {"Bucket": bucket_name(), "Key": file.key, "VersionId": file.version_id}
     # Its tags stay behind: to copy them takes rights of their own
-    copied = _call(_s3_for_copies.copy_object, Key=key, CopySource=source, TaggingDirective="REPLACE")
+    copied = _call(_s3_for_copies().copy_object, Key=key, CopySource=source, TaggingDirective="REPLACE")
     return str(copied["VersionId"])
+
+
+@cache
+def _s3_for_copies() -> Any:  # noqa: ANN401 - as client() has it
+    """S3 answers when it has copied all, which may take the better part of a minute. Made for the first copy."""
+    one_long_try = Config(read_timeout=45, retries={"mode": "legacy", "total_max_attempts": 1})
+    return client("s3", CLIENT_CONFIG.merge(one_long_try))
 
 
 def remove_version(file: File) -> None:

@@ -49,8 +49,10 @@ def _tls_context() -> SSLContext:
 
 
 httpsession.create_urllib3_context = _tls_context  # where a botocore to come makes its own otherwise, this does nothing
-_session = get_session()
+_session, _one_at_a_time = get_session(), Lock()
 
 
 def client(service: str, config: Config = CLIENT_CONFIG) -> Any:  # noqa: ANN401 - made from the service's model
-    return _session.create_client(service, config=config)
+    """A client, which threads may share."""
+    with _one_at_a_time:  # unlike a client, the session is not for threads
+        return _session.create_client(service, config=config)

@@ -87,6 +87,6 @@ def new_exchange() -> Iterator[Exchange]:
         _s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
         patch.setenv("EXCHANGE_BUCKET_NAME", NAME)
         patch.setattr(bucket, "_s3", _s3)
-        patch.setattr(bucket, "_s3_for_copies", _s3)
+        patch.setattr(bucket, "_s3_for_copies", lambda: _s3)
         patch.setattr(task, "_stepfunctions", step_functions)
         yield Exchange(_s3, step_functions)
