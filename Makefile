@@ -50,7 +50,7 @@ env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embe
 invoke: setup ## run a function in a container, its callbacks going to the embedded AWS  FUNCTION=its-ID EVENT=file [CONFIG_ENV=default]
 	@$(LOCAL) invoke --config-env $(or $(CONFIG_ENV),default) $(FUNCTION) "$(EVENT)"
 
-test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 5 to 6 minutes
+test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 7 to 8 minutes
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes

@@ -1,12 +1,15 @@
 """The asynchronous API on a deployed stack, from the request to the line that the logger writes about its end."""
 
 import json
+import time
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from local import PROJECT
 from tests.e2e.stack import Stack, Stacks, poll
 
 MACHINE = "AsyncApiStateMachineArn"
@@ -16,6 +19,8 @@ LOGGER = "NotificationLoggerFunctionName"
 QUEUE = "ApiRequestQueueUrl"
 
 RESPONSE = {"status": 200, "message": "The request was processed."}
+
+ANOTHER_NOTIFICATION = json.loads((PROJECT / "events/notification_logger/succeeded.json").read_text())
 
 SUCCESS_PATH = ["CallAsyncApi", "CheckResponseStatus", "NotifySuccess"]
 ERROR_PATH = ["CallAsyncApi", "NotifyError", "ApiFailed"]
@@ -36,8 +41,24 @@ def awake(stack: Stack) -> None:
 
 def logged(stack: Stack, execution_id: str) -> dict[str, Any]:
     """What the logger wrote about an execution, which it must have been told about once."""
-    [line] = poll(f"log line of {execution_id}", lambda: logged_lines(stack).get(execution_id), every=0.3)
+    [line] = await_lines(stack, {execution_id})[execution_id]
     return line
+
+
+def await_lines(stack: Stack, executions: AbstractSet[str]) -> dict[str, list[dict[str, Any]]]:
+    """The logger's lines, when they tell of all these executions.
+
+    A busy embedded AWS may read a line too late, and then has it with the lines of the function's next invocation.
+    """
+    late = time.monotonic() + 5
+
+    def found() -> dict[str, list[dict[str, Any]]] | None:
+        lines = logged_lines(stack)
+        if not executions <= lines.keys() and time.monotonic() > late:
+            stack.invoke(LOGGER, ANOTHER_NOTIFICATION)
+        return lines if executions <= lines.keys() else None
+
+    return poll(f"log line of each of {len(executions)} executions", found, every=0.3)
 
 
 def logged_lines(stack: Stack) -> dict[str, list[dict[str, Any]]]:
@@ -190,8 +211,7 @@ def test_100_requests_at_once_each_delivered_twice_are_100_simulations_callbacks
         succeeds = request["status"] == "success"
         assert (ends[execution_id]["status"], answers) == (("SUCCEEDED", (1, 0)) if succeeds else ("FAILED", (0, 1)))
     # And 100 notifications
-    poll("100 log lines", lambda: ends.keys() <= logged_lines(stack).keys() or None, every=1)
-    lines = logged_lines(stack)
+    lines = await_lines(stack, ends.keys())
     for execution_id, request in zip(executions, requests, strict=True):
         succeeds = request["status"] == "success"
         assert lines[execution_id] == [SUCCEEDED if succeeds else failed("AsyncApi.RequestFailed")]

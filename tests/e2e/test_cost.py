@@ -77,7 +77,7 @@ def test_what_is_billed_of_a_run_with_a_retry() -> None:
         "SQS requests": 2 + 2 + 1,  # both sends, Lambda's receive and delete, and the send to the test queue
         "SNS publishes": 1,
         "Lambda invocations": 1,
-        "Lambda GB-seconds": pytest.approx(0.25 * (0.016 + 0.020)),
+        "Lambda GB-seconds": pytest.approx(0.5 * (0.016 + 0.020)),
         "traces": 2,
     }
     assert (billed["log bytes: functions"], billed["log bytes: metrics"]) == (size(line), size(metric))
