@@ -4,6 +4,7 @@ They are botocore's own. What boto3 adds, resources and file transfers, no funct
 start.
 """
 
+import gc
 from functools import cache
 from ssl import SSLContext
 from threading import Lock
@@ -55,4 +56,8 @@ _session, _one_at_a_time = get_session(), Lock()
 def client(service: str, config: Config = CLIENT_CONFIG) -> Any:  # noqa: ANN401 - made from the service's model
     """A client, which threads may share."""
     with _one_at_a_time:  # unlike a client, the session is not for threads
-        return _session.create_client(service, config=config)
+        gc.disable()  # it would look again and again through the model of the service, of which nothing can go
+        try:
+            return _session.create_client(service, config=config)
+        finally:
+            gc.enable()
