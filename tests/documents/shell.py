@@ -15,14 +15,14 @@ class ScriptFailed(Exception):
 class Shell:
     """A bash in a folder; what one script sets is there for the next.
 
-    `environment` is the whole environment it starts with, but for HOME, which is the folder `scratch`.
+    `environment` is the whole environment it starts with, but for HOME and TMPDIR, which are the folder `scratch`.
     """
 
     def __init__(self, environment: Mapping[str, str], scratch: Path, folder: Path = PROJECT) -> None:
         self.folder = folder
         self._state = scratch / "shell-state"
         self._state.touch(mode=0o600)
-        self._environment = {**environment, "HOME": str(scratch), "SAM_CLI_TELEMETRY": "0"}
+        self._environment = {**environment, "HOME": str(scratch), "TMPDIR": str(scratch), "SAM_CLI_TELEMETRY": "0"}
 
     def run(self, script: str) -> str:
         """What the script prints; it says yes to whatever it is asked. Raises ScriptFailed."""
