@@ -5,13 +5,10 @@ All of it when none is named; docs/benchmarks.md and its pictures are then writt
 
 import argparse
 import importlib
-import os
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -21,6 +18,7 @@ from bench.page import PAGE, machine, write
 from bench.results import Result
 from local import PROJECT, LocalError
 from local.demos.common import make_console
+from local.processes import begin_with_an_aws_of_its_own
 
 BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
 
@@ -31,10 +29,7 @@ def main() -> int:
     names = parser.parse_args().names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
+    begin_with_an_aws_of_its_own()
     console, started = make_console(), time.monotonic()
     try:
         setting = machine()
@@ -46,7 +41,7 @@ def main() -> int:
         if set(names) == set(BENCHMARKS):
             write(setting, results)
             console.print(f"Written: {PAGE.relative_to(PROJECT)}, in {time.monotonic() - started:.0f} s.")
-    except LocalError as error:
+    except (AssertionError, LocalError) as error:  # the former where something was awaited in vain
         console.print(error, style="red", markup=False)
         return 1
     except KeyboardInterrupt:
@@ -80,12 +75,6 @@ def _show(console: Console, result: Result) -> None:
         sign, verdict = ("at least" if goal.at_least else "at most"), ("met" if goal.met else "MISSED")
         line = f"{goal.what}: {goal.measured:,.4g}, goal {sign} {goal.limit:,g}: {verdict}"
         console.print(line, style="green" if goal.met else "red", highlight=False)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # nothing disturbs the cleaning up
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -27,10 +27,9 @@ from bench.stacks import (
     deploy_ours,
     embedded_aws,
     orders,
-    wait_for,
 )
 from local.engine import Engine
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, poll
 
 MESSAGES = 10_000
 FIRST = 1_000  # after so many, memory is taken as what the function needs
@@ -151,7 +150,7 @@ def _world(folder: Path, deploy: Deploy) -> Iterator[World]:
 
 def _drain_requests(progress: Progress, world: World, name: str) -> Drain:
     drain = _drain(progress, world, name, WORKER, "PaymentQueueUrl", _start_executions)
-    wait_for("notification of each", lambda: world.stack.depth(NOTIFICATIONS) >= MESSAGES, DRAIN_SECONDS)
+    poll("notification of each", lambda: world.stack.depth(NOTIFICATIONS) >= MESSAGES or None, DRAIN_SECONDS)
     return drain
 
 
@@ -168,19 +167,18 @@ def _drain(
     with stack.consumer_off(function):
         for _ in progress.track(fill(stack), description=f"{name}: fill the queue", total=MESSAGES):
             pass
-        wait_for(f"{MESSAGES} messages in {queue}", lambda: stack.depth(queue) >= MESSAGES, 60)
+        poll(f"{MESSAGES} messages in {queue}", lambda: stack.depth(queue) >= MESSAGES or None)
         started = time.monotonic()
     task = progress.add_task(f"{name}: drain", total=MESSAGES)
     samples: list[Sample] = []
 
-    def drained() -> bool:
-        time.sleep(SAMPLE_SECONDS)
+    def drained() -> bool | None:
         left = stack.depth(queue)
         samples.append(Sample(time.monotonic() - started, left, _memory(world.engine, stack.outputs[function])))
         progress.update(task, completed=MESSAGES - left)
-        return left == 0
+        return left == 0 or None
 
-    wait_for(f"empty {queue}", drained, DRAIN_SECONDS)
+    poll(f"empty {queue}", drained, DRAIN_SECONDS, every=SAMPLE_SECONDS)
     return Drain(name, samples, _invocations(world.engine, stack.outputs[function]))
 
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from bench.results import Goal, Picture, Result, Table, ratio
-from bench.stacks import NOTIFICATIONS, STACKS, THREADS, embedded_aws, orders, take_notifications, wait_for
-from tests.e2e.stack import Stack
+from bench.stacks import NOTIFICATIONS, STACKS, THREADS, embedded_aws, orders, take_notifications
+from tests.e2e.stack import Stack, poll
 
 EXECUTIONS = 200
 WARM_ROUNDS = 7
@@ -92,23 +92,24 @@ def measure(progress: Progress, folder: Path) -> Result:
 
 
 def burst(stack: Stack) -> Burst:
-    """Starts the executions at once, and sees each of them ended and notified. Raises TimeoutError or RuntimeError."""
+    """Starts the executions at once, and sees each ended and notified. Raises AssertionError or RuntimeError."""
     for service in ("stepfunctions", "sqs"):
         stack.client(service)
     started = time.monotonic()
     arns = set(stack.start_all(orders(EXECUTIONS), THREADS))
-    wait_for(f"{EXECUTIONS} notifications", lambda: stack.depth(NOTIFICATIONS) >= EXECUTIONS, BURST_SECONDS)
+    told_all = f"{EXECUTIONS} notifications"
+    poll(told_all, lambda: stack.depth(NOTIFICATIONS) >= EXECUTIONS or None, BURST_SECONDS, every=0.05)
     notified = time.monotonic() - started
     told = [body["executionId"] for body in take_notifications(stack)]
     if sorted(told) != sorted(arns):
         raise RuntimeError("not every execution was notified exactly once")
     listed: list[dict[str, Any]] = []
 
-    def all_ended() -> bool:  # a notification comes just before the end of its execution
+    def all_ended() -> bool | None:  # a notification comes just before the end of its execution
         listed[:] = [one for one in _executions(stack) if one["executionArn"] in arns]
-        return len(listed) == EXECUTIONS and all("stopDate" in one for one in listed)
+        return (len(listed) == EXECUTIONS and all("stopDate" in one for one in listed)) or None
 
-    wait_for(f"{EXECUTIONS} ends", all_ended, BURST_SECONDS)
+    poll(f"{EXECUTIONS} ends", all_ended, BURST_SECONDS, every=0.05)
     ended = max(one["stopDate"] for one in listed) - min(one["startDate"] for one in listed)
     return Burst(ended.total_seconds(), notified)
 

@@ -1,7 +1,6 @@
 """Ours and the baseline, deployed to an embedded AWS that ends with the benchmark."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,15 +43,6 @@ def orders(count: int) -> list[object]:
     """Inputs for so many executions: the sample order, each under an ID of its own."""
     sample = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
     return [sample | {"orderId": f"order-{number:06}"} for number in range(count)]
-
-
-def wait_for(what: str, holds: Callable[[], bool], seconds: float) -> None:
-    """Raises TimeoutError, naming what it awaited."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"no {what} within {seconds} s")
-        time.sleep(0.05)
 
 
 def take_notifications(stack: Stack) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from cost.page import PAGE, parts, write
 from cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
 from local import PROJECT, LocalError
 from local.deployment import configured_stack_name
+from local.processes import begin_with_an_aws_of_its_own
 
 
 def main() -> int:
@@ -19,12 +20,16 @@ def main() -> int:
     runs = parser.parse_args().runs
     if runs < 1:
         parser.error("--runs must be 1 or more")
+    begin_with_an_aws_of_its_own()
     try:
         with tempfile.TemporaryDirectory(prefix="cost-") as temporary, place_in(Path(temporary, "engine")) as place:
             counts = {configured_stack_name(kind.config_env): count(place, kind, runs) for kind in WORKFLOWS}
-    except LocalError as error:
+    except (AssertionError, LocalError) as error:  # the former where something was awaited in vain
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
     stacks = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
     for name in ("dollars", "months"):
         print("\n".join(["", *parts(counts, stacks)[name]]))

@@ -5,7 +5,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -47,7 +47,7 @@ class Observed:
 
     by_functions: Counter[str]
     from_outside: Counter[str]
-    histories: list[list[Event]]  # of each execution, its events
+    histories: Sequence[Sequence[Event]]  # of each execution, its events
     logs: Mapping[str, list[str]]  # of each function, by logical ID, its lines
 
 

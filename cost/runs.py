@@ -5,39 +5,28 @@ One at a time, because then no batch holds messages of two runs: a million runs 
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from cost.counting import CountingProxy, Event, Observed
+from cost.counting import CountingProxy, Observed
 from lint.documents import read
 from lint.templates import Template
 from local import PROJECT, LocalError
-from local.deployment import configured_stack_name, deploy
 from local.engine import Engine
 from local.rest import call, reachable
+from tests.e2e.stack import deployed, poll
+from tests.security.arns import stack_resources
 
-T = TypeVar("T")
-
-WAIT_SECONDS = 60
 ENDS = {"happy": "SUCCEEDED", "failing": "FAILED"}
 
 
 class NotCounted(LocalError):
     """A run did not go as it should, so that there is nothing to count."""
-
-
-def until(what: str, check: Callable[[], T | None]) -> T:
-    """The first thing other than None that `check` returns. Raises NotCounted when there is none in time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while (found := check()) is None:
-        if time.monotonic() > deadline:
-            raise NotCounted(f"No {what} within {WAIT_SECONDS} s.")
-        time.sleep(0.02)
-    return found
 
 
 @dataclass
@@ -47,15 +36,13 @@ class Place:
     engine: Engine
     by_functions: CountingProxy
     from_outside: CountingProxy
-    clients: dict[tuple[str, bool], Any] = field(default_factory=dict)
+    clients: dict[str, Any] = field(default_factory=dict)
 
-    def client(self, service: str, *, counted: bool = False) -> Any:  # noqa: ANN401 - as boto3 makes them
-        key = service, counted
-        if key not in self.clients:
-            # an engine is known by its port alone
-            engine = Engine(self.engine.directory, port=self.from_outside.port) if counted else self.engine
-            self.clients[key] = engine.client(service)
-        return self.clients[key]
+    def outside(self, service: str) -> Any:  # noqa: ANN401 - as boto3 makes them
+        """A client whose requests are counted as those of the outside world."""
+        if service not in self.clients:  # an engine is known by its port alone
+            self.clients[service] = Engine(self.engine.directory, port=self.from_outside.port).client(service)
+        return self.clients[service]
 
 
 @contextmanager
@@ -75,7 +62,7 @@ def place_in(directory: Path) -> Iterator[Place]:
             engine.stop()
 
 
-class Workflow:
+class Workflow(ABC):
     """One of the stacks. A subclass says what the outside does in a run of it."""
 
     config_env: str
@@ -83,71 +70,58 @@ class Workflow:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.outputs: Mapping[str, str] = deploy(place.engine.client_environment(), config_env=self.config_env)
+        self.stack = deployed(place.engine, config_env=self.config_env)
+        self.outputs = self.stack.outputs
         self.template = template(self.config_env)
         # Each function by its logical ID, with a log group of its own
-        self.functions: dict[str, str] = {}
-        stack = configured_stack_name(self.config_env)
-        resources = place.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-        for resource in (one for page in resources for one in page["StackResourceSummaries"]):
-            if resource["ResourceType"] == "AWS::Lambda::Function":
-                self.functions[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+        self.functions = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in stack_resources(self.stack)
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
         for logical_id in self.functions:
             self.configure(logical_id, LoggingConfig={"LogFormat": "JSON", "LogGroup": self._log_group(logical_id)})
-        machines = place.client("stepfunctions").list_state_machines()["stateMachines"]
-        self.machines = [one["stateMachineArn"] for one in machines if one["name"].startswith(f"{stack}-")]
+        self.machines = [name for name in self.outputs if "StateMachine" in name and name.endswith("Arn")]
 
-    def run(self, path: str) -> str:
-        """Play one run, `happy` or `failing`, until its workflow has ended, and return the execution's ARN."""
-        raise NotImplementedError
+    @abstractmethod
+    def run(self, path: str) -> None:
+        """Play one run, `happy` or `failing`, until all that it sets off has begun. Raises NotCounted."""
 
     # -------------------------------------------------------------- what the runs are made of
     def start(self, payload: object) -> str:
-        arn = self.outputs[self.machine]
-        answer = self.place.client("stepfunctions").start_execution(stateMachineArn=arn, input=json.dumps(payload))
-        return str(answer["executionArn"])
+        return self.stack.start(payload, self.machine)
 
-    def ended(self, execution: str, path: str) -> str:
-        def check() -> str | None:
-            status = self.place.client("stepfunctions").describe_execution(executionArn=execution)["status"]
-            return None if status == "RUNNING" else str(status)
-
-        status = until(f"end of {execution}", check)
+    def ended(self, execution: str, path: str) -> None:
+        status = self.stack.ended(execution)["status"]
         if status != ENDS[path]:
             raise NotCounted(f"{execution} is {status} and not {ENDS[path]}.")
-        return execution
 
     def invoked(self, function: str, times: int) -> None:
         """Returns when a function has been invoked so many times in all."""
-        until(f"{times} invocations of {function}", lambda: self._invocations(function) >= times or None)
+        poll(f"{times} invocations of {function}", lambda: self._invocations(function) >= times or None)
 
     def configure(self, function: str, **configuration: object) -> None:
-        client, name = self.place.client("lambda"), self.functions[function]
+        client, name = self.stack.client("lambda"), self.functions[function]
         client.update_function_configuration(FunctionName=name, **configuration)
         client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
     # -------------------------------------------------------------- counting
     def observe(self, path: str, runs: int) -> Observed:
         """What there was to see of so many runs. Raises NotCounted."""
-        before = {execution for machine in self.machines for execution in self._executions(machine)}
+        before = self._executions()
         for name in self.functions:
             self._clear_log(name)
         self.place.by_functions.take()
         self.place.from_outside.take()
-        self.prepare(path)
         for _ in range(runs):
             self.run(path)
         self._settle()
-        executions = [one for machine in self.machines for one in self._executions(machine) if one not in before]
         return Observed(
             self.place.by_functions.take(),
             self.place.from_outside.take(),
-            [self._history(execution) for execution in executions],
+            [self.stack.events(execution) for execution in self._executions() - before],
             {name: self._log(name) for name in self.functions},
         )
-
-    def prepare(self, path: str) -> None:
-        """Before the first of some runs."""
 
     def _settle(self) -> None:
         """Returns when all is as it was a second ago, and so when whatever the runs have set off is done."""
@@ -159,7 +133,7 @@ class Workflow:
             seen.append((lines, self.place.by_functions.requests.total()))
             return seen[-2:] == [seen[-1]] * 2 or None
 
-        until("quiet", check)
+        poll("quiet", check)
 
     def _invocations(self, function: str) -> int:
         return sum(line.startswith("REPORT ") for line in self._log(function, '"REPORT RequestId"'))
@@ -168,7 +142,7 @@ class Workflow:
         return f"/counted/{self.config_env}/{function}"
 
     def _log(self, function: str, pattern: str = "") -> list[str]:
-        logs = self.place.client("logs")
+        logs = self.stack.client("logs")
         try:
             pages = logs.get_paginator("filter_log_events").paginate(
                 logGroupName=self._log_group(function), filterPattern=pattern
@@ -178,43 +152,39 @@ class Workflow:
             return []
 
     def _clear_log(self, function: str) -> None:
-        logs = self.place.client("logs")
+        logs = self.stack.client("logs")
         with suppress(logs.exceptions.ResourceNotFoundException):
             logs.delete_log_group(logGroupName=self._log_group(function))
 
-    def _executions(self, machine: str) -> list[str]:
-        pages = self.place.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
-        return [execution["executionArn"] for page in pages for execution in page["executions"]]
-
-    def _history(self, execution: str) -> list[Event]:
-        pages = self.place.client("stepfunctions").get_paginator("get_execution_history")
-        return [event for page in pages.paginate(executionArn=execution) for event in page["events"]]
+    def _executions(self) -> set[str]:
+        return {execution for machine in self.machines for execution in self.stack.executions(machine)}
 
 
 class PaymentCallback(Workflow):
     config_env = "default"
     machine = "StateMachineWaitForCallbackArn"
 
-    def prepare(self, path: str) -> None:
+    def observe(self, path: str, runs: int) -> Observed:
         name = self.functions["PaymentWorkerFunction"]
-        variables = self.place.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
+        variables = self.stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
             "Variables"
         ]
         rate = {"happy": "1", "failing": "0"}[path]
         self.configure("PaymentWorkerFunction", Environment={"Variables": variables | {"PAYMENT_SUCCESS_RATE": rate}})
+        return super().observe(path, runs)
 
-    def run(self, path: str) -> str:
+    def run(self, path: str) -> None:
         order = json.loads((PROJECT / "events/payment_callback/order.json").read_text(encoding="utf-8"))
-        return self.ended(self.start(order), path)
+        self.ended(self.start(order), path)
 
 
 class ManualCallback(Workflow):
     config_env = "manual-callback"
     machine = "ManualCallbackStateMachineArn"
 
-    def run(self, path: str) -> str:
+    def run(self, path: str) -> None:
         execution = self.start({"document": "document-0001"})
-        sqs, url = self.place.client("sqs", counted=True), self.outputs["ManualCallbackQueueUrl"]
+        sqs, url = self.place.outside("sqs"), self.outputs["ManualCallbackQueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
         answer: dict[str, dict[str, object]] = {
             "happy": {"output": {"approved": True}},
@@ -222,34 +192,33 @@ class ManualCallback(Workflow):
         }
         event = {"token": json.loads(message["Body"])["token"], **answer[path]}
         name = self.outputs["ManualCallbackFunctionName"]
-        self.place.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        self.stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return self.ended(execution, path)
+        self.ended(execution, path)
 
 
 class AsyncApi(Workflow):
     config_env = "async-api"
     machine = "AsyncApiStateMachineArn"
 
-    def run(self, path: str) -> str:
+    def run(self, path: str) -> None:
         status = {"happy": "success", "failing": "failure"}[path]
         notified = self._invocations("NotificationLoggerFunction")
-        execution = self.ended(self.start({"waitTime": 0, "status": status}), path)
+        self.ended(self.start({"waitTime": 0, "status": status}), path)
         self.invoked("NotificationLoggerFunction", notified + 1)
-        return execution
 
 
 class FileExchange(Workflow):
     config_env = "file-exchange"
     machine = "FileExchangeStateMachineArn"
 
-    def run(self, path: str) -> str:
+    def run(self, path: str) -> None:
         taken = self._invocations("FileExchangeInboxFunction")
         execution = self.start({"info": {"orderId": "order-0001"}})
         uuid, bucket = uuid5(NAMESPACE_URL, execution), self.outputs["ExchangeBucketName"]
         asked = f"outbound/{uuid}/request.json"
-        until(asked, lambda: self.place.client("s3").list_objects_v2(Bucket=bucket, Prefix=asked).get("Contents"))
-        partner = self.place.client("s3", counted=True)
+        poll(asked, lambda: self.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=asked).get("Contents"))
+        partner = self.place.outside("s3")
         request = json.load(partner.get_object(Bucket=bucket, Key=asked)["Body"])
         name, answer = {
             "happy": ("success", {"status": "shipped"}),
@@ -258,15 +227,14 @@ class FileExchange(Workflow):
         partner.put_object(Bucket=bucket, Key=request["answerTo"][name], Body=json.dumps(answer).encode())
         self.ended(execution, path)
         self.invoked("FileExchangeInboxFunction", taken + 1)
-        return execution
 
 
 class OrderConfirmation(Workflow):
     config_env = "order-confirmation"
     machine = "OrderConfirmationStateMachineArn"
 
-    def run(self, path: str) -> str:
-        described = self.place.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
+    def run(self, path: str) -> None:
+        described = self.stack.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
         url, key = reachable(self.outputs["OrderApiUrl"], self.place.from_outside.endpoint_url), described["value"]
         order = {"orderId": f"order-{uuid4().hex[:12]}", "orderDetails": "2 books"}
         told = self._invocations("OrderConfirmerFunction")
@@ -278,7 +246,6 @@ class OrderConfirmation(Workflow):
         self.ended(execution, path)
         # of the decision and, in a confirmed order, of what the workflow then notes
         self.invoked("OrderConfirmerFunction", told + {"happy": 3, "failing": 2}[path])
-        return execution
 
 
 WORKFLOWS: tuple[type[Workflow], ...] = (PaymentCallback, ManualCallback, AsyncApi, FileExchange, OrderConfirmation)

@@ -1,5 +1,6 @@
 """Processes of this machine: which there are, and no interrupt between starting one and knowing it."""
 
+import os
 import signal
 import subprocess
 import threading
@@ -9,6 +10,23 @@ from pathlib import Path
 from types import FrameType
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def begin_with_an_aws_of_its_own() -> None:
+    """For a program that starts an embedded AWS: no AWS of the user's is known to it, and it can be interrupted.
+
+    Ctrl-C and its kind raise KeyboardInterrupt, once: a second one does not stop the cleaning up after the first.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in INTERRUPTS:
+        signal.signal(number, interrupt)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
 
 
 def command_lines() -> dict[int, str]:

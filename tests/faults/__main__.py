@@ -4,18 +4,16 @@ Ends with a table in Markdown, and with 1 when the ledger of a round does not ba
 """
 
 import argparse
-import os
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local import LocalError
+from local.processes import begin_with_an_aws_of_its_own
 from tests.faults.ledger import check_afterwards
 from tests.faults.report import details, markdown
 from tests.faults.rounds import MIXED, ROUNDS, Result, play
@@ -30,10 +28,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of what is injected (default: 1)")
     parser.add_argument("--only", help="play the rounds with this in their name only")
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
+    begin_with_an_aws_of_its_own()
     rounds = [(round_, EACH) for round_ in ROUNDS] + [(MIXED, options.executions)]
     if options.only:
         rounds = [(round_, count) for round_, count in rounds if options.only in round_.name]
@@ -77,12 +72,6 @@ def _progress(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
     )
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # nothing disturbs the cleaning up
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

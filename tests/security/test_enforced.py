@@ -7,6 +7,7 @@ nothing else, grant the functions' roles SendTask* on everything.
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -47,13 +48,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.stop()
 
 
-@pytest.fixture(scope="module")
-def stack(engine: Engine) -> Iterator[Stack]:
-    stack = deployed(engine)
+@contextmanager
+def deployed_where_iam_decides(engine: Engine, config_env: str = "default") -> Iterator[Stack]:
+    stack = deployed(engine, config_env=config_env)
     let_answer(stack)
     yield stack
     for client in stack.clients.values():
         client.close()  # the engine would wait for the end of each TLS connection
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine) -> Iterator[Stack]:
+    with deployed_where_iam_decides(engine) as stack:
+        yield stack
 
 
 # ------------------------------------------------------------------ that it is enforced

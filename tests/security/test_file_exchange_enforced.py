@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.engine import Engine
-from tests.e2e.stack import Notifications, Stack, deployed, poll
+from tests.e2e.stack import Notifications, Stack, poll
 from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with the fixtures below
     Bucket,
     asked,
@@ -19,16 +19,13 @@ from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with 
     test_an_answer_that_is_too_large_becomes_a_pointer,
     test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on,
 )
-from tests.security.test_enforced import engine, let_answer  # noqa: F401
+from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
 
 
 @pytest.fixture(scope="module")
 def stack(engine: Engine) -> Iterator[Stack]:  # noqa: F811
-    stack = deployed(engine, config_env="file-exchange")
-    let_answer(stack)
-    yield stack
-    for client in stack.clients.values():
-        client.close()  # the engine would wait for the end of each TLS connection
+    with deployed_where_iam_decides(engine, "file-exchange") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

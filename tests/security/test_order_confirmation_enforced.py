@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.engine import Engine
-from tests.e2e.stack import Stack, deployed
+from tests.e2e.stack import Stack
 from tests.e2e.test_order_confirmation import (  # noqa: F401 - collected here, with the fixtures below
     api,
     notifications,
@@ -14,15 +14,14 @@ from tests.e2e.test_order_confirmation import (  # noqa: F401 - collected here, 
     test_an_order_is_cancelled_on_its_page_which_opening_it_does_not,
     test_an_order_is_confirmed_and_its_end_is_told_once,
 )
-from tests.security.test_enforced import engine, let_answer  # noqa: F401
+from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
 
 
 @pytest.fixture(scope="module")
 def stack(engine: Engine) -> Iterator[Stack]:  # noqa: F811
-    stack = deployed(engine, config_env="order-confirmation")
-    let_answer(stack)
-    with pytest.MonkeyPatch.context() as environment:
+    with (
+        deployed_where_iam_decides(engine, "order-confirmation") as stack,
+        pytest.MonkeyPatch.context() as environment,
+    ):
         environment.setenv("SSL_CERT_FILE", engine.client_variables()["AWS_CA_BUNDLE"])
         yield stack
-    for client in stack.clients.values():
-        client.close()  # the engine would wait for the end of each TLS connection
