@@ -17,6 +17,7 @@ from cost.counting import CountingProxy, Observed
 from lint.documents import read
 from lint.templates import Template
 from local import PROJECT, LocalError
+from local.deployment import template_file
 from local.engine import Engine
 from local.rest import call, reachable
 from tests.e2e.stack import deployed, poll
@@ -252,5 +253,4 @@ WORKFLOWS: tuple[type[Workflow], ...] = (PaymentCallback, ManualCallback, AsyncA
 
 
 def template(config_env: str) -> Template:
-    name = "template.yaml" if config_env == "default" else f"templates/{config_env}.yaml"
-    return Template(read(PROJECT / name))
+    return Template(read(PROJECT / template_file(config_env)))
