@@ -26,7 +26,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
 def follow_up(image: Image) -> None:
     """Start the workflow of an order, unless it has been started. Raises NotAStreamEvent or WorkflowNotStarted."""
     order_id = order_id_of(image)
-    if "expiresAt" in image:  # as the workflow's first step sets it
+    if "expiresAt" in image or "ended" in image:  # as the workflow's first step sets it, or its end
         return
     try:
         _stepfunctions.start_execution(
