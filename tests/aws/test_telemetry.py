@@ -11,9 +11,10 @@ import pytest
 from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
 
 from tests.aws.clients import Clients
-from tests.e2e.stack import STACKS, Stack, Stacks, poll
+from tests.e2e.given import Stacks
 from tests.e2e.test_manual_callback import FUNCTION, MACHINE, Work, delivered, take_work
 from tests.security.arns import stack_resources
+from tools.stack import STACKS, Stack, poll
 
 
 def alarm_names(stack: Stack) -> dict[str, str]:

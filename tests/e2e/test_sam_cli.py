@@ -14,10 +14,10 @@ import pytest
 from samcli.lib.providers.provider import LayerVersion  # type: ignore[import-untyped]
 from samcli.local.layers.layer_downloader import LayerDownloader  # type: ignore[import-untyped]
 
-from local import PROJECT
-from local.engine import Engine
-from local.layers import cache_layers
-from tests.e2e.stack import Stacks
+from tests.e2e.given import Stacks
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.engine.layers import cache_layers
 
 pytestmark = pytest.mark.local("it deploys stacks of its own")
 

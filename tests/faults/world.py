@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.engine import Engine
-from local.processes import command_lines
-from tests.e2e.stack import Notifications, Stack, deployed, poll
 from tests.faults.proxy import FaultProxy, no_fault
+from tools.engine.engine import Engine
+from tools.engine.processes import command_lines
+from tools.stack import Notifications, Stack, deployed, poll
 
 WORKER = "PaymentWorkerFunctionName"
 SUCCESS_RATE = 0.5  # the default of the template

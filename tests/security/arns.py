@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.e2e.stack import Stack
+from tools.stack import Stack
 
 # By type, what an ARN holds after the account; None where the physical ID is the ARN itself
 FORMS: Mapping[str, str | None] = {

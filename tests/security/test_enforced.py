@@ -16,13 +16,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.engine import Engine
-from tests.e2e.stack import Stack, deployed
 from tests.e2e.test_payment_callback import (  # noqa: F401 - collected here, with the fixtures below
     test_a_payment_that_somebody_stops_is_told_as_aborted,
     test_payments_succeed_and_fail_and_each_end_is_told_the_truth,
 )
 from tests.security.arns import stack_arns, stack_resources
+from tools.engine.engine import Engine
+from tools.stack import Stack, deployed
 
 ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
 
