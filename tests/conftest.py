@@ -108,10 +108,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The embedded AWS of this test run, on a port of its own."""
-    engine = Engine(tmp_path_factory.mktemp("embedded-aws") / "engine")
-    engine.start()
-    yield engine
-    engine.stop()
+    with Engine(tmp_path_factory.mktemp("embedded-aws") / "engine") as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

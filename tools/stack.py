@@ -78,6 +78,11 @@ class Stack:
             self.clients[service] = self.session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
         return self.clients[service]
 
+    def resources(self) -> list[dict[str, Any]]:
+        """What CloudFormation says of each resource: LogicalResourceId, PhysicalResourceId, ResourceType …"""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
     # -------------------------------------------------------------- executions
     def start(self, payload: object, machine: str = "StateMachineWaitForCallbackArn") -> str:
         """Starts an execution of a state machine, by the name of the output that names it, and returns its ARN."""

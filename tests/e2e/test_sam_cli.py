@@ -103,9 +103,8 @@ class Sam:
 @pytest.fixture(scope="module")
 def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One where the stacks of the other tests are not."""
-    engine = Engine(tmp_path_factory.mktemp("sam-cli") / "engine").start()
-    yield engine
-    engine.stop()
+    with Engine(tmp_path_factory.mktemp("sam-cli") / "engine") as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.given import Stacks
-from tests.security.arns import stack_arns, stack_resources
+from tests.security.arns import stack_arns
 from tests.security.needs import TABLES
 from tests.security.privileges import Privileges, inline_policies, mutants, of_documents, of_principal
 from tools.stack import STACKS, Stack
@@ -16,7 +16,7 @@ def role_names(stack: Stack) -> dict[str, str]:
     """Names of the stack's roles by logical ID."""
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in stack_resources(stack)
+        for resource in stack.resources()
         if resource["ResourceType"] == "AWS::IAM::Role"
     }
 

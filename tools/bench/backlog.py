@@ -25,7 +25,6 @@ from tools.bench.stacks import (
     Deploy,
     deploy_baseline,
     deploy_ours,
-    embedded_aws,
     orders,
 )
 from tools.engine.engine import Engine
@@ -141,7 +140,7 @@ class World:
 
 @contextmanager
 def _world(folder: Path, deploy: Deploy) -> Iterator[World]:
-    with embedded_aws(folder) as engine:
+    with Engine(folder / "engine") as engine:
         stack = deploy(engine)
         for service in ("lambda", "sqs", "stepfunctions"):
             stack.client(service)  # made here, because threads must not make them at once

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from tools.bench.results import Goal, Picture, Result, Table, ratio
-from tools.bench.stacks import NOTIFICATIONS, STACKS, THREADS, embedded_aws, orders, take_notifications
+from tools.bench.stacks import NOTIFICATIONS, STACKS, THREADS, orders, take_notifications
+from tools.engine.engine import Engine
 from tools.stack import Stack, poll
 
 EXECUTIONS = 200
@@ -37,7 +38,7 @@ def measure(progress: Progress, folder: Path) -> Result:
     names = list(STACKS)
     warm: dict[str, list[Burst]] = {name: [] for name in names}
     cold: dict[str, list[Burst]] = {name: [] for name in names}
-    with embedded_aws(folder) as engine:
+    with Engine(folder / "engine") as engine:
         stacks = {name: deploy(engine) for name, deploy in STACKS.items()}
         for number in progress.track(range(-1, WARM_ROUNDS), description="200 executions, warm"):
             for name in names if number % 2 else reversed(names):
@@ -46,7 +47,7 @@ def measure(progress: Progress, folder: Path) -> Result:
                     warm[name].append(one)
     for number in progress.track(range(COLD_ROUNDS), description="200 executions, cold"):
         for name in names if number % 2 else reversed(names):
-            with embedded_aws(folder) as engine:
+            with Engine(folder / "engine") as engine:
                 cold[name].append(burst(STACKS[name](engine)))
     rates = {name: [one.rate for one in warm[name]] for name in names}
     notified = {name: [one.notified for one in cold[name]] for name in names}

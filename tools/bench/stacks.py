@@ -1,9 +1,7 @@
 """Ours and the baseline, deployed to an embedded AWS that ends with the benchmark."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from tools import PROJECT
@@ -16,16 +14,6 @@ NOTIFICATIONS = "WaitForCallbackDemoNotificationTestQueueUrl"
 THREADS = 8  # that start executions
 
 Deploy = Callable[[Engine], Stack]
-
-
-@contextmanager
-def embedded_aws(folder: Path) -> Iterator[Engine]:
-    engine = Engine(folder / "engine")
-    try:
-        engine.start()
-        yield engine
-    finally:
-        engine.stop()
 
 
 def deploy_ours(engine: Engine) -> Stack:

@@ -15,7 +15,6 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from callback_lint.documents import read
 from callback_lint.templates import Template
-from tests.security.arns import stack_resources
 from tools import PROJECT, ToolError
 from tools.cost.counting import CountingProxy, Observed
 from tools.deployment import template_file
@@ -51,16 +50,14 @@ def place_in(directory: Path) -> Iterator[Place]:
     """Starts one with every file in this folder, and leaves nothing."""
     with CountingProxy() as by_functions, CountingProxy() as from_outside:
         variables = {f"AWS_ENDPOINT_URL_{service}": by_functions.endpoint_url for service in ("SFN", "S3", "DYNAMODB")}
-        engine = Engine(directory, environment=variables)
-        place = Place(engine, by_functions, from_outside)
-        try:
-            engine.start()
+        with Engine(directory, environment=variables) as engine:
+            place = Place(engine, by_functions, from_outside)
             by_functions.engine_port = from_outside.engine_port = engine.port
-            yield place
-        finally:
-            for client in place.clients.values():
-                client.close()
-            engine.stop()
+            try:
+                yield place
+            finally:
+                for client in place.clients.values():
+                    client.close()
 
 
 class Workflow(ABC):
@@ -77,7 +74,7 @@ class Workflow(ABC):
         # Each function by its logical ID, with a log group of its own
         self.functions = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-            for resource in stack_resources(self.stack)
+            for resource in self.stack.resources()
             if resource["ResourceType"] == "AWS::Lambda::Function"
         }
         for logical_id in self.functions:

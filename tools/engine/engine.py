@@ -96,6 +96,12 @@ class Engine:
             self._process.wait()
         self._process = self.pid = None
 
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @property
     def layer_cache(self) -> Path:
         """Where `sam local invoke` looks for layers."""

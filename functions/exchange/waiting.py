@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from callbacks import bucket
-from callbacks.bucket import File
+from exchange import bucket
+from exchange.bucket import File
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
