@@ -11,9 +11,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callbacks import bucket, waiting
 from callbacks.batch import BatchResponse, Record, process_batch
-from callbacks.bucket import Conflict, File
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.task import (
     Outcome,
@@ -23,7 +21,9 @@ from callbacks.task import (
     send_task_heartbeat,
     send_task_success,
 )
-from callbacks.waiting import UUID, Waiting
+from exchange import bucket, waiting
+from exchange.bucket import Conflict, File
+from exchange.waiting import UUID, Waiting
 
 EARLY_RECEIVES = 3  # of the event of an answer that comes before the request is written out
 MAX_KEY_BYTES = 1024  # of S3

@@ -7,12 +7,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from callbacks import bucket, waiting
 from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import lambda_entry, logger
 from callbacks.request import parse_callback_request
 from callbacks.task import Outcome, send_task_failure
-from callbacks.waiting import UUID, Waiting
+from exchange import bucket, waiting
+from exchange.waiting import UUID, Waiting
 
 
 @lambda_entry

@@ -11,7 +11,8 @@ from moto import mock_aws
 
 import file_exchange_inbox
 import file_exchange_outbox
-from callbacks import bucket, task
+from callbacks import task
+from exchange import bucket
 from tests.unit.support import CONTEXT, FakeStepFunctions, sqs_event
 
 NAME = "exchange-bucket"

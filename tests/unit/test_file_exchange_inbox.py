@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import file_exchange_inbox
-from callbacks import bucket, task
+from callbacks import task
+from exchange import bucket
 from file_exchange_inbox import (
     BAD_FAILURE,
     EARLY_RECEIVES,

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import file_exchange_outbox
-from callbacks import bucket
+from exchange import bucket
 from tests.unit.exchange import (
     EXECUTION_ID,
     REQUEST_KEY,
