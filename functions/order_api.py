@@ -131,9 +131,9 @@ def json_body() -> dict[str, Json]:
     try:
         body = read_json(raw_body())
     except UnreadableJson as error:
-        raise InvalidBody([f"It {error}."]) from None
+        raise InvalidBody([f"The body {error}."]) from None
     if not isinstance(body, dict):
-        raise InvalidBody(["It is not a JSON object."])
+        raise InvalidBody(["The body is not a JSON object."])
     return body
 
 

@@ -23,7 +23,6 @@ from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from orders.model import Order
 
-DECISIONS = ("CONFIRMED", "CANCELLED")
 DAY = 86_400
 START_WITHIN = DAY  # the stream tries to start an order for six hours; then it is up to whoever posts it again
 KEEP_ORDERS = 100 * DAY  # the name of an execution, which is the orderId, stays taken for 90 days
@@ -86,10 +85,13 @@ def create(order_id: str, order_details: str) -> Order:
         return _order(item)
     except _ConditionFailed:
         pass
-    open_or_decided = f"orderDetails = :same AND attribute_not_exists(ended) AND (settled IN (:yes, :no) OR {_IN_TIME})"
-    values = {":same": order_details, ":yes": "CONFIRMED", ":no": "CANCELLED"}
+    open_or_decided = f"(settled IN (:yes, :no) OR (attribute_not_exists(settled) AND {_IN_TIME}))"
     try:
-        return _touch(order_id, open_or_decided, values)
+        return _touch(
+            order_id,
+            f"orderDetails = :same AND attribute_not_exists(ended) AND {open_or_decided}",
+            {":same": order_details, ":yes": "CONFIRMED", ":no": "CANCELLED"},
+        )
     except _ConditionFailed:
         order = find(order_id)
     if order and order.order_details == order_details:
