@@ -8,9 +8,9 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/n
 # An environment without a Python that runs needs one: checked once, however many environments do
 python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
 
-LOCAL := .venv/bin/python -m local
+LOCAL := .venv/bin/python -m tools
 # Commands that start nothing make do without the environment
-LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m local
+LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m tools
 OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
@@ -54,7 +54,7 @@ test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run 
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes
-	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/local_invoke
+	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/containers
 
 test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours on AWS  STACK=its name
 	@: $(or $(STACK),$(error Name the stack, as in: make test-aws STACK=payment-callback))
@@ -64,10 +64,10 @@ faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and m
 	@.venv/bin/python -m tests.faults
 
 bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure cold starts, batches, bursts and a backlog beside a baseline, about 10 minutes
-	@.venv/bin/python -m bench
+	@.venv/bin/python -m tools bench
 
 cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
-	@.venv/bin/python -m cost $(if $(RUNS),--runs $(RUNS))
+	@.venv/bin/python -m tools cost $(if $(RUNS),--runs $(RUNS))
 
 check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## format, lint and types of the code, the rules and the judges of the templates
 
@@ -76,25 +76,24 @@ check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff check .
 
 check-types: .venv/test.stamp
-	@.venv/bin/python -m mypy functions local lint bench cost examples pictures tests
+	@.venv/bin/python -m mypy functions linter examples tools tests
 
 check-rules: .venv/test.stamp
-	@.venv/bin/python -m lint --house $(OWN_FILES)
-	@.venv/bin/python -m lint examples
-	@.venv/bin/python -m pytest tests/lint
+	@.venv/bin/python -m callback_lint $(OWN_FILES) examples
+	@.venv/bin/python -m pytest linter/tests tests/templates
 
 check-workflows: .venv/test.stamp
 	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
 	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
-	@.venv/bin/python -m lint $(or $(FILES),--house $(OWN_FILES))
+	@.venv/bin/python -m callback_lint $(or $(FILES),$(OWN_FILES))
 
 audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
-	@.venv/bin/python -m lint.judges
+	@.venv/bin/python -m tools checks
 
 pictures: .venv/test.stamp ## draw the diagrams of the documents again, from templates and state machines
-	@.venv/bin/python -m pictures
+	@.venv/bin/python -m tools diagrams
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
@@ -102,28 +101,28 @@ format: .venv/test.stamp ## format the code
 
 clean: down ## end the embedded AWS and remove all that was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find bench cost examples functions lint local pictures tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find examples functions linter tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is made when all of its step is done: what was interrupted is done again.
-.venv/demo.stamp: .venv/venv.stamp local/requirements.txt
+.venv/demo.stamp: .venv/venv.stamp tools/requirements.txt
 	@echo "Installing SAM CLI and AWS CLI into .venv ..." >&2
-	@.venv/$(PIP_INSTALL) -r local/requirements.txt
+	@.venv/$(PIP_INSTALL) -r tools/requirements.txt
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m awscli "$$@"\n' > .venv/bin/aws # its own breaks on a space in the path
 	@touch $@
 
-.venv/test.stamp: .venv/demo.stamp requirements-dev.txt
+.venv/test.stamp: .venv/demo.stamp requirements-dev.txt linter/pyproject.toml
 	@echo "Installing the test tools into .venv ..." >&2
 	@.venv/$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
-.venv/bench.stamp: .venv/test.stamp bench/requirements.txt
+.venv/bench.stamp: .venv/test.stamp tools/bench/requirements.txt
 	@echo "Installing what the benchmarks need into .venv ..." >&2
-	@.venv/$(PIP_INSTALL) -r bench/requirements.txt
+	@.venv/$(PIP_INSTALL) -r tools/bench/requirements.txt
 	@touch $@
 
-.venv-engine/engine.stamp: .venv-engine/venv.stamp local/requirements-engine.txt
+.venv-engine/engine.stamp: .venv-engine/venv.stamp tools/engine/requirements.txt
 	@echo "Installing the embedded AWS into .venv-engine ..." >&2
-	@.venv-engine/$(PIP_INSTALL) -r local/requirements-engine.txt
+	@.venv-engine/$(PIP_INSTALL) -r tools/engine/requirements.txt
 	@touch $@
 
 .venv-audit/audit.stamp: .venv-audit/venv.stamp requirements-audit.txt

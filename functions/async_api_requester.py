@@ -42,7 +42,7 @@ def pass_request_on(record: Record, simulator_arn: str) -> Outcome | None:
     CallbackNotDelivered or SimulatorNotStarted.
     """
     request = parse_callback_request(record["body"])
-    problem = request_problem(request.payload)
+    problem = request.problem or request_problem(request.payload)
     if problem:
         outcome = send_task_failure(request.task_token, "AsyncApi.InvalidRequest", problem)
         logger.info("invalid request refused", outcome=outcome, correlation_id=request.execution_id)

@@ -26,11 +26,10 @@ def report_undeliverable(record: Record) -> Outcome:
     """
     request = parse_callback_request(record["body"])
     receives = record["attributes"]["ApproximateReceiveCount"]
-    outcome = send_task_failure(
-        request.task_token,
-        "Callback.Undeliverable",
-        f"Message {record['messageId']} could not be processed; it was received {receives} times.",
-    )
+    cause = f"Message {record['messageId']} could not be processed; it was received {receives} times."
+    if request.problem:
+        cause = f"{cause} {request.problem}"
+    outcome = send_task_failure(request.task_token, "Callback.Undeliverable", cause)
     logger.warning(
         "undeliverable message reported",
         messageId=record["messageId"],

@@ -15,6 +15,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.error_names import NAME_OF_AWS, is_aws_error_name
 from callbacks.metrics import count_callback
 from callbacks.request import MAX_TOKEN_CHARACTERS, is_task_token
 from callbacks.task import (
@@ -67,7 +68,8 @@ def event_problem(event: object) -> str | None:
         (is_task_token(event.get("token")), f"token must be text of 1 to {MAX_TOKEN_CHARACTERS:,} characters"),
         (keys <= _KEYS, "beside token, send nothing but output, or error and cause, or heartbeat"),
         (len(keys & {"output", "error", "heartbeat"}) <= 1, "send one of output, error and heartbeat, not several"),
-        ("error" not in keys or (isinstance(error, str) and error), "error must be text, and not empty"),
+        ("error" not in keys or (isinstance(error, str) and error.strip()), "error must be text, and not empty"),
+        (not (isinstance(error, str) and is_aws_error_name(error)), NAME_OF_AWS),
         (cause is None or isinstance(cause, str), "cause must be text"),
         ("cause" not in keys or "error" in keys, "cause needs an error beside it"),
         ("heartbeat" not in keys or event["heartbeat"] is True, "heartbeat must be true, or left out"),

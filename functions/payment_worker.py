@@ -28,10 +28,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchRespon
 def answer_payment_request(record: Record, success_rate: float) -> Outcome:
     """Answer the task token of one message. Raises UnreadableMessage or CallbackNotDelivered."""
     request = parse_callback_request(record["body"])
-    problem = payment_problem(request.payload)
+    problem = request.problem or payment_problem(request.payload)
     if problem:
         answer, outcome = "invalid request", send_task_failure(request.task_token, "Payment.InvalidRequest", problem)
-    elif payment_succeeds(request.execution_id or request.task_token, success_rate):
+    elif payment_succeeds(request.idempotency_key, success_rate):
         answer, outcome = "success", send_task_success(request.task_token, "Payment processed successfully.")
     else:
         answer, outcome = (

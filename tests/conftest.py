@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from local import PROJECT
-from local.engine import Engine
-from tests.e2e.given import GivenStack, given_stack, leave_idle
-from tests.e2e.stack import STACKS, Notifications, Stack, Stacks
+from tests.e2e.given import GivenStack, Stacks, given_stack, leave_idle
 from tests.progress import Progress, layer_of
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.stack import STACKS, Notifications, Stack
 
 os.environ.update(POWERTOOLS_SERVICE_NAME="test", POWERTOOLS_METRICS_NAMESPACE="test")
 if "STACK_NAME" not in os.environ:
@@ -57,8 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Tests in containers run only where they are asked for: `make test-local-invoke`."""
-    asked_for = any("local_invoke" in argument for argument in config.args)
-    return True if collection_path.name == "local_invoke" and not asked_for else None
+    asked_for = any("containers" in argument for argument in config.args)
+    return True if collection_path.name == "containers" and not asked_for else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -108,10 +108,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The embedded AWS of this test run, on a port of its own."""
-    engine = Engine(tmp_path_factory.mktemp("embedded-aws") / "engine")
-    engine.start()
-    yield engine
-    engine.stop()
+    with Engine(tmp_path_factory.mktemp("embedded-aws") / "engine") as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")

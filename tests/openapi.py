@@ -13,9 +13,9 @@ from typing import Any
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # for the client that order_api makes when it is imported
 
 import order_api
-from local import PROJECT
 from orders.model import ORDER_ID as ORDER_ID_PATTERN
 from orders.page import MAX_COMMENT_CHARACTERS
+from tools import PROJECT
 
 FILE = PROJECT / "docs/order-confirmation-openapi.json"
 

@@ -16,7 +16,7 @@ LAYERS = {
     "aws": "what AWS alone shows",
     "browser": "the page on which a person decides, in a browser: by hand, by keys, and what scanners do",
     "faults": "the same with faults from outside: nothing is lost, nothing is doubled",
-    "local_invoke": "every function in a container, with every sample event, and with live tokens",
+    "containers": "every function in a container, with every sample event, and with live tokens",
     "security": "what roles may do, and that no token or card number gets out",
 }
 SILENCE = 10  # seconds at most between two lines where there is no terminal

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from callbacks.calls import client
 from callbacks.entry import PrintableError
+from callbacks.error_names import own_error_name
 
 MAX_OUTPUT_BYTES = 262_144
 MAX_ERROR_CHARACTERS = 256
@@ -86,12 +87,13 @@ def send_task_success(task_token: str, output: object) -> Outcome:
 def send_task_failure(task_token: str, error: str, cause: str | None) -> Outcome:
     """Fail the waiting task. Error is cut to 256 characters and cause to 32,768; no cause, or an empty one, is worded.
 
-    Raises CallbackNotDelivered.
+    An error that is empty, or a name of AWS, gets a name of ours, so that no answer sets off a retrier or an alarm:
+    `Callback.Failed`, `Callback.SQS.SdkClientException`. Raises CallbackNotDelivered.
     """
     return _send(
         _stepfunctions.send_task_failure,
         taskToken=task_token,
-        error=_shorten(error, MAX_ERROR_CHARACTERS),
+        error=_shorten(own_error_name(error), MAX_ERROR_CHARACTERS),
         cause=_shorten(cause or NO_CAUSE, MAX_CAUSE_CHARACTERS),
     )
 

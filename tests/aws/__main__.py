@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError
 
-from local import PROJECT
+from tools import PROJECT
 
 
 def main(name: str) -> int:

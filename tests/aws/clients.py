@@ -9,7 +9,7 @@ from mypy_boto3_stepfunctions import SFNClient
 from mypy_boto3_sts import STSClient
 from mypy_boto3_xray import XRayClient
 
-from tests.e2e.stack import Stack
+from tools.stack import Stack
 
 
 class Clients:

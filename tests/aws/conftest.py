@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aws.clients import Clients
-from tests.e2e.given import running
-from tests.e2e.stack import Stack, Stacks
+from tests.e2e.given import Stacks, running
 from tests.e2e.test_manual_callback import MACHINE, QUEUE, WORK, Work, take_work
+from tools.stack import Stack
 
 
 @pytest.fixture

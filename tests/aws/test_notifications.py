@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.stack import Stack
+from tools.stack import Stack
 
 TEST_QUEUE = "WaitForCallbackDemoNotificationTestQueueUrl"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.aws.clients import Clients
-from tests.e2e.stack import Notifications, Stack, poll
+from tools.stack import Notifications, Stack, poll
 
 MACHINE = "StateMachineWaitForCallbackArn"
 QUEUE, QUARANTINE = "PaymentQueueUrl", "QuarantineQueueUrl"

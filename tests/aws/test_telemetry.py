@@ -11,16 +11,16 @@ import pytest
 from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
 
 from tests.aws.clients import Clients
-from tests.e2e.stack import STACKS, Stack, Stacks, poll
+from tests.e2e.given import Stacks
 from tests.e2e.test_manual_callback import FUNCTION, MACHINE, Work, delivered, take_work
-from tests.security.arns import stack_resources
+from tools.stack import STACKS, Stack, poll
 
 
 def alarm_names(stack: Stack) -> dict[str, str]:
     """Names of the stack's alarms by logical ID."""
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in stack_resources(stack)
+        for resource in stack.resources()
         if resource["ResourceType"] == "AWS::CloudWatch::Alarm"
     }
 

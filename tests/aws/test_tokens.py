@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.aws.clients import Clients
-from tests.e2e.stack import Stack, poll
 from tests.e2e.test_manual_callback import QUEUE, Work, delivered, status, take_work
+from tools.stack import Stack, poll
 
 
 @pytest.mark.aws("the embedded AWS counts no heartbeats")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import NoChromium, chromium
 from tests.browser.site import DeployedSite, Site
-from tests.e2e.stack import Stacks
+from tests.e2e.given import Stacks
 
 
 # No longer than a module: Playwright keeps an event loop running, which bars asyncio.run() in the same process

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from local import PROJECT
 from tests.browser.chromium import chromium
 from tests.browser.site import local_site
+from tools import PROJECT
 
 FOLDER = PROJECT / "docs/pictures"
 

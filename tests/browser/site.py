@@ -12,10 +12,10 @@ from secrets import token_urlsafe
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-from local.rest import call, reachable
 from orders.model import Order
 from orders.page import SECURITY_HEADERS, confirmation_page, message_page
-from tests.e2e.stack import Stack
+from tools.engine.rest import call, reachable
+from tools.stack import Stack
 
 ORDER = Order(
     order_id="ORDER-2026-0117",

@@ -20,8 +20,8 @@ from jmespath.exceptions import ParseError  # type: ignore[import-untyped]
 from samcli.cli.main import cli as sam_cli  # type: ignore[import-untyped]
 from tree_sitter import Language, Node, Parser
 
-from lint.documents import fields, read
-from local import PROJECT
+from callback_lint.documents import fields, read
+from tools import PROJECT
 
 # Stand in the words of a command for what only a shell knows, and for all that a function is given
 OPEN, GIVEN = "…", "$@"

@@ -10,7 +10,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from local import PROJECT
+from tools import PROJECT
 
 # The marks that may stand in a comment directly above a block of commands
 NOT_RUN = re.compile(r"<!-- (?:AWS only|needs [^:]+|interactive|long): .+ -->")

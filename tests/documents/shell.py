@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import PROJECT
+from tools import PROJECT
 
 
 class ScriptFailed(Exception):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
+from tools import PROJECT
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Tests take its messages, switch its triggers off and break its functions, so it 
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,7 +12,8 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.e2e.stack import STACKS, Stack
+from tools.engine.engine import Engine
+from tools.stack import STACKS, Stack, deployed
 
 # By workflow, the output that no other workflow's stack has
 MACHINES = {
@@ -99,3 +101,17 @@ def leave_idle(stack: Stack) -> None:
     stack.let_aws_catch_up(30)  # the approximate counts of queues
     for queue in held(stack):
         stack.client("sqs").purge_queue(QueueUrl=stack.outputs[queue])
+
+
+class Stacks(dict[str, Stack]):
+    """By workflow. One that is not there is deployed to the embedded AWS; without an engine, the test is skipped."""
+
+    def __init__(self, engine: Engine | None, given: Mapping[str, Stack]) -> None:
+        super().__init__(given)
+        self.engine = engine
+
+    def __missing__(self, workflow: str) -> Stack:
+        if self.engine is None:
+            pytest.skip(f"the stack is none of {workflow}")
+        self[workflow] = deployed(self.engine, config_env=STACKS[workflow])
+        return self[workflow]

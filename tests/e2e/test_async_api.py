@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import PROJECT
-from tests.e2e.stack import Stack, Stacks, poll
+from tests.e2e.given import Stacks
+from tools import PROJECT
+from tools.stack import Stack, poll
 
 MACHINE = "AsyncApiStateMachineArn"
 SIMULATOR = "AsyncApiSimulatorStateMachineArn"

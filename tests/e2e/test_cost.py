@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from cost import prices
-from cost.arithmetic import ITEMS, Standing, empty_receives, key_requests, per_million_runs, standing
-from cost.counting import Event, Observed, bill, metrics, size
-from cost.page import PAGE, page, read_counts
-from cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
-from local.deployment import configured_stack_name
+from tools.cost import prices
+from tools.cost.arithmetic import ITEMS, Standing, empty_receives, key_requests, per_million_runs, standing
+from tools.cost.counting import Event, Observed, bill, metrics, size
+from tools.cost.page import PAGE, page, read_counts
+from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
+from tools.deployment import configured_stack_name
 
 pytestmark = pytest.mark.local("it counts on an embedded AWS of its own")
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from local.demos import common, find_demo, manual_callback
-from local.engine import Engine
-from tests.e2e.stack import STACKS, Stacks
+from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
+from tools.demos import common, find_demo, manual_callback
+from tools.engine.engine import Engine
+from tools.stack import STACKS
 
 CARD_OF_THE_SAMPLE = "4111111111111111"
 

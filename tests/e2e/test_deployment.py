@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
-from local.deployment import deploy
-from local.engine import Engine
-from tests.e2e.stack import deployed
+from tools import PROJECT
+from tools.deployment import deploy
+from tools.engine.engine import Engine
+from tools.stack import deployed
 
 pytestmark = pytest.mark.local("it deploys stacks of its own")
 
@@ -64,14 +64,14 @@ def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine,
 
 
 def test_a_reader_who_leaves_ends_nothing(project_copy: Path) -> None:
-    shutil.copytree(PROJECT / "local", project_copy / "local")
+    shutil.copytree(PROJECT / "tools", project_copy / "tools")
     shutil.copytree(PROJECT / "events", project_copy / "events")
     for name in (".venv", ".venv-engine"):
         (project_copy / name).symlink_to((PROJECT / name).resolve())
 
     def first_line(command: str) -> str:
-        """Of `python -m local COMMAND | head -1`, which ends well and says nothing else."""
-        shell = ["bash", "-o", "pipefail", "-c", f'"$0" -m local {command} | head -1', sys.executable]
+        """Of `python -m tools COMMAND | head -1`, which ends well and says nothing else."""
+        shell = ["bash", "-o", "pipefail", "-c", f'"$0" -m tools {command} | head -1', sys.executable]
         run = subprocess.run(shell, cwd=project_copy, capture_output=True, text=True, check=False)
         assert (run.returncode, run.stderr) == (0, "")
         return run.stdout

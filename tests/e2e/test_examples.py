@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
-from local.engine import Engine
-from tests.e2e.stack import Notifications, Stack, deployed, poll
 from tests.e2e.worker_process import SECRET, Workers
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.stack import Notifications, Stack, deployed, poll
 
 FAN_OUT, REMINDER = "FanOutStateMachineArn", "ReminderStateMachineArn"
 QUEUE, TEST_QUEUE = "WorkQueueUrl", "NotificationTestQueueUrl"

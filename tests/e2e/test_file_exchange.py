@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from file_exchange_inbox import EMPTY, NOBODY_WAITS, NOT_JSON, ODD_KEY
-from tests.e2e.stack import Notifications, Stack, Stacks, poll
+from tests.e2e.given import Stacks
+from tools.stack import Notifications, Stack, poll
 
 MACHINE = "FileExchangeStateMachineArn"
 OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"

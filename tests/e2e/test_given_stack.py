@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from local import PROJECT
-from local.engine import Engine
-from tests.e2e.stack import Stack, deployed
 from tests.e2e.test_manual_callback import MACHINE, WORK
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.stack import Stack, deployed
 
 pytestmark = pytest.mark.local("it deploys a stack of its own")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.stack import Invocation, Stack, Stacks, poll
+from tests.e2e.given import Stacks
+from tools.stack import Invocation, Stack, poll
 
 MACHINE = "ManualCallbackStateMachineArn"
 FUNCTION = "ManualCallbackFunctionName"

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from tests.documents.pages import commands
-from tests.e2e.stack import Stack, Stacks, poll
+from tests.e2e.given import Stacks
 from tests.e2e.worker_process import SECRET, Workers
+from tools.stack import Stack, poll
 
 MACHINE = "ManualCallbackStateMachineArn"
 QUEUE = "ManualCallbackQueueUrl"

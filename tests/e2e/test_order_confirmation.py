@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from local.rest import Answer, call, reachable
-from tests.e2e.stack import Notifications, Stack, Stacks, poll
+from tests.e2e.given import Stacks
+from tools.engine.rest import Answer, call, reachable
+from tools.stack import Notifications, Stack, poll
 
 MACHINE = "OrderConfirmationStateMachineArn"
 STARTER, CONFIRMER = "OrderStarterFunctionName", "OrderConfirmerFunctionName"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests import openapi
 from tests.browser.site import DeployedSite
-from tests.e2e.stack import Stacks
+from tests.e2e.given import Stacks
 
 # For each route and phase; a long run: API_EXAMPLES=500
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "20"))

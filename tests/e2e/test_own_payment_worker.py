@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
-from local.engine import Engine
-from tests.e2e.stack import Stack, deployed
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.stack import Stack, deployed
 
 Order = dict[str, object]
 

@@ -5,7 +5,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.e2e.stack import Notifications, Stack, Stacks, poll
+from tests.e2e.given import Stacks
+from tools.stack import Notifications, Stack, poll
 
 Order = dict[str, object]
 

@@ -14,10 +14,10 @@ import pytest
 from samcli.lib.providers.provider import LayerVersion  # type: ignore[import-untyped]
 from samcli.local.layers.layer_downloader import LayerDownloader  # type: ignore[import-untyped]
 
-from local import PROJECT
-from local.engine import Engine
-from local.layers import cache_layers
-from tests.e2e.stack import Stacks
+from tests.e2e.given import Stacks
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.engine.layers import cache_layers
 
 pytestmark = pytest.mark.local("it deploys stacks of its own")
 
@@ -103,9 +103,8 @@ class Sam:
 @pytest.fixture(scope="module")
 def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One where the stacks of the other tests are not."""
-    engine = Engine(tmp_path_factory.mktemp("sam-cli") / "engine").start()
-    yield engine
-    engine.stop()
+    with Engine(tmp_path_factory.mktemp("sam-cli") / "engine") as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from local import cli
-from tests.e2e.stack import Stack, Stacks, poll
+from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
+from tools import cli
+from tools.stack import Stack, poll
 
 
 @pytest.fixture

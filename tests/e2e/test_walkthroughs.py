@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from local import PROJECT
-from local.engine import Engine
 from tests.documents.pages import Block, Page, pages
 from tests.documents.shell import ScriptFailed, Shell
-from tests.e2e.stack import poll
+from tools import PROJECT
+from tools.engine.engine import Engine
+from tools.stack import poll
 
 pytestmark = pytest.mark.local("the documents deploy stacks under names of their own")
 
@@ -59,10 +59,10 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VIRTUAL_"))}
     shell = Shell(environment, tmp_path, clone)
     try:
-        shell.run(".venv/bin/python -m local up")
+        shell.run(".venv/bin/python -m tools up")
         yield shell
     finally:
-        shell.run(".venv/bin/python -m local down")
+        shell.run(".venv/bin/python -m tools down")
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from examples import worker
-from local import PROJECT
-from tests.e2e.stack import Stack, poll
+from tools import PROJECT
+from tools.stack import Stack, poll
 
 SECRET = "a-secret-of-the-input"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from local import LocalError
-from local.processes import begin_with_an_aws_of_its_own
 from tests.faults.ledger import check_afterwards
 from tests.faults.report import details, markdown
 from tests.faults.rounds import MIXED, ROUNDS, Result, play
 from tests.faults.world import world_in
+from tools import ToolError
+from tools.engine.processes import begin_with_an_aws_of_its_own
 
 EACH = 100  # executions of a round that brings one fault
 
@@ -47,7 +47,7 @@ def main() -> int:
 
                     results.append(play(round_, world, count, options.seed, show))
                 late = check_afterwards(world)
-    except LocalError as error:
+    except ToolError as error:
         console.print(error, style="red", markup=False)
         return 1
     except KeyboardInterrupt:

@@ -12,9 +12,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.e2e.stack import poll
 from tests.faults.proxy import Traffic
 from tests.faults.world import SUCCESS_RATE, World
+from tools.stack import poll
 
 DECLINED = "Failed to process payment"
 INVALID = "Payment.InvalidRequest"

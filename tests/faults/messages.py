@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from random import Random
 
-from tests.e2e.stack import poll
 from tests.faults.ledger import Order
 from tests.faults.proxy import ticket_of
 from tests.faults.world import World
+from tools.stack import poll
 
 INPUT_BYTES = 262_144
 PAYLOAD = {"orderId": "stray", "amount": 1}

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from random import Random
 
-from tests.e2e.stack import poll
 from tests.faults.ledger import Ledger, orders
 from tests.faults.messages import enlarged, foreign_workflow, forged_messages, oversized_message, unreadable_messages
 from tests.faults.proxy import NETWORK_FAULTS, Fault, seeded
 from tests.faults.world import WORKER, World
+from tools.stack import poll
 
 WAVE = 50  # executions, about
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.e2e.stack import poll
 from tests.faults.ledger import UNDELIVERABLE, Count, Ledger, Order, Progress, orders
 from tests.faults.messages import (
     INPUT_BYTES,
@@ -21,6 +20,7 @@ from tests.faults.messages import (
 from tests.faults.mixed import everything
 from tests.faults.proxy import Fault, exactly, no_fault, seeded
 from tests.faults.world import WORKER, World
+from tools.stack import poll
 
 RECEIVES = 5  # maxReceiveCount of the payment queue
 REPORT_SECONDS = 10  # from the last receive of a payment request to the end of its execution

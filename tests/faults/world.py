@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.engine import Engine
-from local.processes import command_lines
-from tests.e2e.stack import Notifications, Stack, deployed, poll
 from tests.faults.proxy import FaultProxy, no_fault
+from tools.engine.engine import Engine
+from tools.engine.processes import command_lines
+from tools.stack import Notifications, Stack, deployed, poll
 
 WORKER = "PaymentWorkerFunctionName"
 SUCCESS_RATE = 0.5  # the default of the template
@@ -69,19 +69,17 @@ class World:
 @contextmanager
 def world_in(directory: Path) -> Iterator[World]:
     """Starts everything, with every file in this folder, and leaves nothing."""
-    with FaultProxy() as proxy:
-        engine = Engine(directory, environment={"AWS_ENDPOINT_URL_SFN": proxy.endpoint_url})
+    with (
+        FaultProxy() as proxy,
+        Engine(directory, environment={"AWS_ENDPOINT_URL_SFN": proxy.endpoint_url}) as engine,
+    ):
+        proxy.engine_port = engine.port
+        stack = deployed(engine)
+        for service in ("stepfunctions", "sqs", "lambda"):
+            stack.client(service)  # made here, because threads must not make them at once
         try:
-            engine.start()
-            proxy.engine_port = engine.port
-            stack = deployed(engine)
-            for service in ("stepfunctions", "sqs", "lambda"):
-                stack.client(service)  # made here, because threads must not make them at once
-            try:
-                with Notifications(stack) as notifications:
-                    yield World(engine, proxy, stack, notifications)
-            finally:
-                for client in stack.clients.values():
-                    client.close()
+            with Notifications(stack) as notifications:
+                yield World(engine, proxy, stack, notifications)
         finally:
-            engine.stop()
+            for client in stack.clients.values():
+                client.close()

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from tests.e2e.stack import Stack
+from tools.stack import Stack
 
 # By type, what an ARN holds after the account; None where the physical ID is the ARN itself
 FORMS: Mapping[str, str | None] = {
@@ -53,11 +52,6 @@ class Arn:
         yield self.but(region="eu-central-1")
 
 
-def stack_resources(stack: Stack) -> list[dict[str, Any]]:
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.name)
-    return [resource for page in pages for resource in page["StackResourceSummaries"]]
-
-
 def stack_arns(stack: Stack) -> dict[str, Arn]:
     """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream.
 
@@ -66,7 +60,7 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
     [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     _, partition, _, region, account, _ = description["StackId"].split(":", 5)
     arns = {}
-    for resource in stack_resources(stack):
+    for resource in stack.resources():
         kind, physical_id = resource["ResourceType"], resource["PhysicalResourceId"]
         if kind not in FORMS:
             continue

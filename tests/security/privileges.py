@@ -9,9 +9,9 @@ from typing import Any
 
 import botocore.session
 
-from tests.e2e.stack import Stack
 from tests.security.arns import Arn, stack_arns
 from tests.security.needs import Role
+from tools.stack import Stack
 
 Documents = list[dict[str, Any]]
 Simulator = Callable[[list[str], str], set[str]]  # the actions that are allowed on an ARN, of those given

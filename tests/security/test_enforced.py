@@ -16,19 +16,19 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.engine import Engine
-from tests.e2e.stack import Stack, deployed
 from tests.e2e.test_payment_callback import (  # noqa: F401 - collected here, with the fixtures below
     test_a_payment_that_somebody_stops_is_told_as_aborted,
     test_payments_succeed_and_fail_and_each_end_is_told_the_truth,
 )
-from tests.security.arns import stack_arns, stack_resources
+from tests.security.arns import stack_arns
+from tools.engine.engine import Engine
+from tools.stack import Stack, deployed
 
 ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
 
 
 def let_answer(stack: Stack) -> None:
-    for resource in stack_resources(stack):
+    for resource in stack.resources():
         if resource["ResourceType"] == "AWS::IAM::Role":
             stack.client("iam").put_role_policy(
                 RoleName=resource["PhysicalResourceId"],
@@ -40,12 +40,12 @@ def let_answer(stack: Stack) -> None:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     directory = tmp_path_factory.mktemp("enforcing-aws") / "engine"
-    engine = Engine(directory, environment={"AUTH": "true", "USE_SSL": "1"})
-    engine.start()
-    with pytest.MonkeyPatch.context() as environment:
+    with (
+        Engine(directory, environment={"AUTH": "true", "USE_SSL": "1"}) as engine,
+        pytest.MonkeyPatch.context() as environment,
+    ):
         environment.setenv("AWS_CA_BUNDLE", engine.client_variables()["AWS_CA_BUNDLE"])
         yield engine
-    engine.stop()
 
 
 @contextmanager

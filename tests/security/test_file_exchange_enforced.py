@@ -8,8 +8,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.engine import Engine
-from tests.e2e.stack import Notifications, Stack, poll
 from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with the fixtures below
     Bucket,
     asked,
@@ -20,6 +18,8 @@ from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with 
     test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on,
 )
 from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
+from tools.engine.engine import Engine
+from tools.stack import Notifications, Stack, poll
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, Stacks
+from tests.e2e.given import Stacks
 from tests.security.arns import FOLDERS, stack_arns
 from tests.security.privileges import known_actions
+from tools.stack import Stack
 
 READ, WRITE, LIST = "s3:GetObject", "s3:PutObject", "s3:ListBucket"
 USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}

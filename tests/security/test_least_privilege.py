@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.e2e.stack import STACKS, Stack, Stacks
-from tests.security.arns import stack_arns, stack_resources
+from tests.e2e.given import Stacks
+from tests.security.arns import stack_arns
 from tests.security.needs import TABLES
 from tests.security.privileges import Privileges, inline_policies, mutants, of_documents, of_principal
+from tools.stack import STACKS, Stack
 
 every_stack = pytest.mark.parametrize("name", STACKS)
 every_role = pytest.mark.parametrize(("name", "role"), [(name, role) for name in TABLES for role in TABLES[name]])
@@ -15,7 +16,7 @@ def role_names(stack: Stack) -> dict[str, str]:
     """Names of the stack's roles by logical ID."""
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in stack_resources(stack)
+        for resource in stack.resources()
         if resource["ResourceType"] == "AWS::IAM::Role"
     }
 

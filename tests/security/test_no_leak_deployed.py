@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Notifications, Stack, Stacks, poll
+from tests.e2e.given import Stacks
 from tests.security.sample_secrets import CARD, CARD_WITH_DASHES, CARD_WITH_SPACES, TOKEN, leaks
+from tools.stack import Notifications, Stack, poll
 
 HIDDEN = {"creditCardNumber": CARD, "token": TOKEN, "Cause": CARD_WITH_DASHES, "outcome": TOKEN, CARD: {TOKEN: CARD}}
 

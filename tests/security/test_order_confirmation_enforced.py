@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.engine import Engine
-from tests.e2e.stack import Stack
 from tests.e2e.test_order_confirmation import (  # noqa: F401 - collected here, with the fixtures below
     api,
     notifications,
@@ -15,6 +13,8 @@ from tests.e2e.test_order_confirmation import (  # noqa: F401 - collected here, 
     test_an_order_is_confirmed_and_its_end_is_told_once,
 )
 from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
+from tools.engine.engine import Engine
+from tools.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -169,6 +169,7 @@ NO_STATUS = "status must be success or failure."
         ([REQUEST], "The request must be a JSON object with waitTime and status."),
         ("success", "The request must be a JSON object with waitTime and status."),
         (None, "The request must be a JSON object with waitTime and status."),
+        ({"x": "\ud83d"}, "The message cannot be read: it has half an emoji in it (a surrogate without the other)."),
     ],
 )
 def test_an_invalid_request_fails_the_workflow_at_once(

@@ -57,7 +57,7 @@ def loaded() -> dict[str, set[str]]:
     script = Path(__file__).with_name("loaded_modules.py")
     variables = {"PYTHONPATH": str(FUNCTIONS), "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(
-        [sys.executable, script, *HANDLERS], env={**os.environ, **variables}, stdout=subprocess.PIPE, check=True
+        [sys.executable, "-P", script, *HANDLERS], env={**os.environ, **variables}, stdout=subprocess.PIPE, check=True
     )
     lines = map(json.loads, result.stdout.splitlines())
     return {function: set(modules) for line in lines for function, modules in line.items()}

@@ -20,8 +20,8 @@ from urllib3 import HTTPResponse
 
 from examples import worker
 from examples.worker import Refused, Worker
-from local import PROJECT
 from tests.unit.support import client_error
+from tools import PROJECT
 
 TOKEN = "THE-TASK-TOKEN"
 SECRET = "4111111111111111"

@@ -85,14 +85,45 @@ def test_an_execution_gets_one_answer_under_every_token(step_functions: FakeStep
     assert set(first) == {"success", "failure"}
 
 
-@pytest.mark.parametrize("execution_id", [None, "not an ARN"])
-def test_without_an_execution_the_answer_goes_by_the_token(
-    execution_id: object, step_functions: FakeStepFunctions
-) -> None:
-    first = [answer(step_functions, f"token-{number}", execution_id) for number in range(20)]
-    again = [answer(step_functions, f"token-{number}", execution_id) for number in range(20)]
+@pytest.mark.parametrize(
+    "execution_id",
+    [EXECUTION, EXECUTION.replace("WaitForCallback", f"{'m' * 80}/{'l' * 40}"), "not an ARN", "x" * 5_000],
+)
+def test_twelve_tokens_of_one_execution_get_one_answer(execution_id: str, step_functions: FakeStepFunctions) -> None:
+    assert len({answer(step_functions, f"token-{number}", execution_id) for number in range(12)}) == 1
+
+
+def test_without_an_execution_the_answer_goes_by_the_token(step_functions: FakeStepFunctions) -> None:
+    first = [answer(step_functions, f"token-{number}", None) for number in range(20)]
+    again = [answer(step_functions, f"token-{number}", None) for number in range(20)]
     assert first == again
     assert set(first) == {"success", "failure"}
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (
+            '{"taskToken": "token", "payload": {"x": ' + "[" * 100_000,
+            "The message cannot be read: it is nested too deep.",
+        ),
+        (
+            '{"taskToken": "token", "payload": {"orderId": "a", "orderId": "b", "amount": 1}}',
+            "The message cannot be read: it has a key twice in one object.",
+        ),
+        ('{"taskToken": "token", "payload": {"orderId"', "The message cannot be read: it is not JSON."),
+        (
+            '{"taskToken": "token", "payload": {"orderId": "a", "amount": 1}, "executionId": 7}',
+            "executionId must be text, the ARN of the execution.",
+        ),
+    ],
+)
+def test_a_message_that_cannot_be_read_as_a_whole_fails_its_workflow_at_once(
+    body: str, cause: str, step_functions: FakeStepFunctions
+) -> None:
+    assert payment_worker.lambda_handler(sqs_event(body), CONTEXT) == {"batchItemFailures": []}
+    failure = {"taskToken": "token", "error": "Payment.InvalidRequest", "cause": cause}
+    assert step_functions.calls == [("failure", failure)]
 
 
 def test_the_share_of_successes_follows_the_rate() -> None:

@@ -1,1 +1,0 @@
-"""Measures this project beside a baseline, on the machine it runs on: python -m bench. Never deployed."""

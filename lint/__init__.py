@@ -1,1 +1,0 @@
-"""Rules for callback workflows, for anybody's templates and state machines: `python -m lint [PATH …]`."""

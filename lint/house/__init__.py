@@ -1,1 +1,0 @@
-"""Rules of this project alone, asked for by `--house`."""

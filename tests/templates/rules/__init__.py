@@ -1,0 +1,1 @@
+"""How this project writes its templates and state machines, beyond what the linter finds in anybody's."""

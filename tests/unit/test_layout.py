@@ -1,0 +1,32 @@
+"""Imports point one way: tests → tools → what is deployed, and the linter stands by itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tools import PROJECT
+
+DEPLOYED = {path.stem for path in Path(PROJECT, "functions").iterdir()}
+# By folder, what its code must not import
+MUST_NOT_IMPORT = {
+    "functions": {"tests", "tools", "callback_lint", "examples"},
+    "examples": {"tests", "tools", "callback_lint"},
+    "linter/callback_lint": {"tests", "tools", "examples", *DEPLOYED},
+    "linter/tests": {"tests", "tools", "examples"},
+    "tools": {"tests"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    """The first part of each module that a file imports."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("folder", MUST_NOT_IMPORT)
+def test_imports_point_one_way(folder: str) -> None:
+    found = {str(file): imported(file) & MUST_NOT_IMPORT[folder] for file in (PROJECT / folder).rglob("*.py")}
+    assert {file: names for file, names in found.items() if names} == {}

@@ -1,0 +1,256 @@
+"""The commands of `python -m tools`. What they need beyond Python itself is imported where it is used."""
+
+import argparse
+import io
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from tools import PROJECT, ToolError
+from tools.deployment import deploy
+from tools.engine.engine import Engine, calls_explained
+from tools.engine.layers import cache_layers
+from tools.engine.lock import exclusive
+from tools.engine.processes import INTERRUPTS
+
+DIRECTORY = PROJECT / ".aws-local"
+FLAGSHIP = "payment-callback"
+# Commands that read their own options: the module, and what it does
+PROGRAMS = {
+    "bench": ("tools.bench.command", "measure the payment callback beside a baseline, and write docs/benchmarks.md"),
+    "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md"),
+    "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template"),
+    "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if options.program:
+        return _run_program(options.program, others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    command: Callable[[argparse.Namespace], int] = options.command
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
+    _let_the_reader_leave()
+    try:
+        return command(options)
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools", description="Runs, shows, checks and measures the workflows."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    port = argparse.ArgumentParser(add_help=False)
+    port.add_argument("--port", type=_port, default=0, help="port to listen on, on loopback (default: a free one)")
+    for name, function, parents, text in (
+        ("up", up, [port], "start it unless it runs, and deploy template.yaml"),
+        ("demo", demo, [port], "the same, then run a workflow and show how it went"),
+        ("down", down, [], "end it, and remove all that it left"),
+        ("status", status, [], "show whether it runs, and what is deployed there"),
+        ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
+        ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
+    ):
+        command = commands.add_parser(name, help=text, parents=parents)
+        command.set_defaults(command=function, program=None)
+        if function is demo:
+            command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
+        if function is show:
+            command.add_argument("execution", help="ARN or name of an execution")
+        if function is invoke:
+            command.add_argument("function", help="its logical ID: PaymentWorkerFunction")
+            command.add_argument("event", help="path of a JSON file, or - for standard input")
+            command.add_argument("--config-env", default="default", help="section of samconfig.toml (default: default)")
+    for name, (module, text) in PROGRAMS.items():
+        commands.add_parser(name, help=text, add_help=False).set_defaults(program=module)
+    return parser
+
+
+def _run_program(module: str, arguments: list[str]) -> int:
+    from importlib import import_module
+
+    main: Callable[[list[str]], int] = import_module(module).main
+    return main(arguments)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number (0 to 65535)")
+    return int(text)
+
+
+class _Output(io.FileIO):
+    """Standard output whose reader may leave, as that of `make up | head -1` does: what nobody reads is dropped."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - as FileIO has it
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(data)
+
+
+def _let_the_reader_leave() -> None:
+    if sys.stdout:  # None where it was closed from the start
+        writer = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(writer, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def up(options: argparse.Namespace) -> int:
+    with _deployed(options.port, "default") as (_, outputs):
+        _print_outputs(outputs)
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    from tools.demos import find_demo
+
+    chosen = find_demo(options.name)
+    with _deployed(options.port, chosen.config_env) as (engine, outputs):
+        return 0 if chosen.run(engine, outputs) else 1
+
+
+def down(_options: argparse.Namespace) -> int:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None and not DIRECTORY.exists():
+        print("The embedded AWS does not run.")
+        return 0
+    (engine or Engine(DIRECTORY)).stop()
+    print("The embedded AWS has ended; nothing of it is left.")
+    return 0
+
+
+def status(_options: argparse.Namespace) -> int:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None:
+        print("The embedded AWS does not run: `make up` starts it.")
+        return 1
+    print(f"The embedded AWS runs: {engine.endpoint_url}, port {engine.port}, process {engine.pid}.")
+    with calls_explained():
+        stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
+    for stack in stacks:
+        if not stack["StackName"].startswith("aws-sam-cli-managed"):
+            print(f"{stack['StackName']}: {stack['StackStatus']}")
+            _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from tools.demos.common import make_console
+    from tools.story import find_story, print_story
+
+    engine = Engine.attach(DIRECTORY)
+    where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
+    try:
+        story = find_story(engine.client if engine else boto3.client, options.execution)
+    except (BotoCoreError, ClientError) as error:
+        raise ToolError(f"No story from {where}: {error}") from error
+    if story is None:
+        raise ToolError(f"There is no execution {options.execution!r} on {where}: give the ARN or the name of one.")
+    print_story(story, make_console())
+    return 0
+
+
+def invoke(options: argparse.Namespace) -> int:
+    from tools.invoke import invoke as invoke_in_container
+
+    return invoke_in_container(_running(), options.function, options.event, config_env=options.config_env)
+
+
+def env(_options: argparse.Namespace) -> int:
+    variables = _running().client_variables()
+    theirs = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+    print("unset", *sorted(theirs - variables.keys()))
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    # Behind whatever AWS CLI the user has
+    print(f'export PATH="$PATH":{shlex.quote(str(PROJECT / ".venv" / "bin"))}')
+    return 0
+
+
+def _running() -> Engine:
+    engine = Engine.attach(DIRECTORY)
+    if engine is None:
+        raise ToolError("The embedded AWS does not run: `make up` starts it.")
+    return engine
+
+
+@contextmanager
+def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, str]]]:
+    """The running engine, and the outputs of the stack that has just been deployed to it.
+
+    An engine that was started here is ended when the deployment or the block fails or is interrupted.
+    """
+    with exclusive(DIRECTORY, wait=False) as held:
+        if not held:
+            print("Another command is starting or ending the embedded AWS: waiting for it.", flush=True)
+    started: Engine | None = None
+    try:
+        with exclusive(DIRECTORY):
+            engine = _running_engine(port)
+            if engine is None:
+                print("Starting the embedded AWS ...", flush=True)
+                started = engine = Engine(DIRECTORY, port=port)
+                engine.start()
+            print(f"The embedded AWS runs: {engine.endpoint_url}", flush=True)
+            print("Deploying with `sam deploy` ...", flush=True)
+            outputs = deploy(engine.client_environment(), config_env=config_env)
+            with calls_explained():
+                cache_layers(engine)
+        yield engine, outputs
+    except BaseException:
+        if started:
+            with _undisturbed():
+                started.stop()
+        raise
+
+
+def _running_engine(port: int) -> Engine | None:
+    engine = Engine.attach(DIRECTORY)
+    if engine and port not in (0, engine.port):
+        raise ToolError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
+    return engine
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the cleaning up after the first."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _print_outputs(outputs: dict[str, str]) -> None:
+    width = max(map(len, outputs), default=0)
+    for key, value in outputs.items():
+        print(f"  {key:{width}}  {value}")

@@ -1,0 +1,54 @@
+"""`make cost`: counts runs of every workflow, and writes docs/cost.md anew."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tools import PROJECT, ToolError
+from tools.cost.arithmetic import standing
+from tools.cost.counting import bill, metrics
+from tools.cost.page import PAGE, parts, write
+from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
+from tools.deployment import configured_stack_name
+from tools.engine.processes import begin_with_an_aws_of_its_own
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools cost", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="of each workflow, happy and failing (default: 20)")
+    runs = parser.parse_args(arguments).runs
+    if runs < 1:
+        parser.error("--runs must be 1 or more")
+    begin_with_an_aws_of_its_own()
+    try:
+        with tempfile.TemporaryDirectory(prefix="cost-") as temporary, place_in(Path(temporary, "engine")) as place:
+            counts = {configured_stack_name(kind.config_env): count(place, kind, runs) for kind in WORKFLOWS}
+    except (AssertionError, ToolError) as error:  # the former where something was awaited in vain
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    stacks = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
+    for name in ("dollars", "months"):
+        print("\n".join(["", *parts(counts, stacks)[name]]))
+    changed = write(counts, stacks)
+    print(f"\n{PAGE.relative_to(PROJECT)} {'has been written anew' if changed else 'says the same'}.")
+    return 0
+
+
+def count(place: Place, kind: type[Workflow], runs: int) -> dict[str, dict[str, float]]:
+    """What one run of a workflow comes to, on average, by path. Raises ToolError."""
+    print(f"{configured_stack_name(kind.config_env)}: {runs} runs happy, {runs} failing ...", file=sys.stderr)
+    workflow = kind(place)
+    counted: dict[str, dict[str, float]] = {}
+    for path in ENDS:
+        observed = workflow.observe(path, runs)
+        counted[path] = {
+            # to ten bytes, because a line is a few bytes longer or shorter each time
+            item: round(total / runs, -1 if "bytes" in item else 4)
+            for item, total in bill(observed, workflow.template).items()
+        }
+        counted[path]["custom metrics"] = len(metrics(observed))
+    return counted

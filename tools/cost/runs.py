@@ -1,0 +1,253 @@
+"""Plays runs of the workflows on an embedded AWS of their own, one at a time, and counts them.
+
+One at a time, because then no batch holds messages of two runs: a million runs a month are one in 2.6 seconds.
+"""
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from callback_lint.documents import read
+from callback_lint.templates import Template
+from tools import PROJECT, ToolError
+from tools.cost.counting import CountingProxy, Observed
+from tools.deployment import template_file
+from tools.engine.engine import Engine
+from tools.engine.rest import call, reachable
+from tools.stack import deployed, poll
+
+ENDS = {"happy": "SUCCEEDED", "failing": "FAILED"}
+
+
+class NotCounted(ToolError):
+    """A run did not go as it should, so that there is nothing to count."""
+
+
+@dataclass
+class Place:
+    """An embedded AWS, whose functions reach others by way of the one proxy, and whose outside world by the other."""
+
+    engine: Engine
+    by_functions: CountingProxy
+    from_outside: CountingProxy
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def outside(self, service: str) -> Any:  # noqa: ANN401 - as boto3 makes them
+        """A client whose requests are counted as those of the outside world."""
+        if service not in self.clients:  # an engine is known by its port alone
+            self.clients[service] = Engine(self.engine.directory, port=self.from_outside.port).client(service)
+        return self.clients[service]
+
+
+@contextmanager
+def place_in(directory: Path) -> Iterator[Place]:
+    """Starts one with every file in this folder, and leaves nothing."""
+    with CountingProxy() as by_functions, CountingProxy() as from_outside:
+        variables = {f"AWS_ENDPOINT_URL_{service}": by_functions.endpoint_url for service in ("SFN", "S3", "DYNAMODB")}
+        with Engine(directory, environment=variables) as engine:
+            place = Place(engine, by_functions, from_outside)
+            by_functions.engine_port = from_outside.engine_port = engine.port
+            try:
+                yield place
+            finally:
+                for client in place.clients.values():
+                    client.close()
+
+
+class Workflow(ABC):
+    """One of the stacks. A subclass says what the outside does in a run of it."""
+
+    config_env: str
+    machine: str  # the output that names the state machine that is started
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.stack = deployed(place.engine, config_env=self.config_env)
+        self.outputs = self.stack.outputs
+        self.template = template(self.config_env)
+        # Each function by its logical ID, with a log group of its own
+        self.functions = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in self.stack.resources()
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
+        for logical_id in self.functions:
+            self.configure(logical_id, LoggingConfig={"LogFormat": "JSON", "LogGroup": self._log_group(logical_id)})
+        self.machines = [name for name in self.outputs if "StateMachine" in name and name.endswith("Arn")]
+
+    @abstractmethod
+    def run(self, path: str) -> None:
+        """Play one run, `happy` or `failing`, until all that it sets off has begun. Raises NotCounted."""
+
+    # -------------------------------------------------------------- what the runs are made of
+    def start(self, payload: object) -> str:
+        return self.stack.start(payload, self.machine)
+
+    def ended(self, execution: str, path: str) -> None:
+        status = self.stack.ended(execution)["status"]
+        if status != ENDS[path]:
+            raise NotCounted(f"{execution} is {status} and not {ENDS[path]}.")
+
+    def invoked(self, function: str, times: int) -> None:
+        """Returns when a function has been invoked so many times in all."""
+        poll(f"{times} invocations of {function}", lambda: self._invocations(function) >= times or None)
+
+    def configure(self, function: str, **configuration: object) -> None:
+        client, name = self.stack.client("lambda"), self.functions[function]
+        client.update_function_configuration(FunctionName=name, **configuration)
+        client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+    # -------------------------------------------------------------- counting
+    def observe(self, path: str, runs: int) -> Observed:
+        """What there was to see of so many runs. Raises NotCounted."""
+        before = self._executions()
+        for name in self.functions:
+            self._clear_log(name)
+        self.place.by_functions.take()
+        self.place.from_outside.take()
+        for _ in range(runs):
+            self.run(path)
+        self._settle()
+        return Observed(
+            self.place.by_functions.take(),
+            self.place.from_outside.take(),
+            [self.stack.events(execution) for execution in self._executions() - before],
+            {name: self._log(name) for name in self.functions},
+        )
+
+    def _settle(self) -> None:
+        """Returns when all is as it was a second ago, and so when whatever the runs have set off is done."""
+        seen: list[object] = []
+
+        def check() -> bool | None:
+            time.sleep(1)
+            lines = {name: len(self._log(name)) for name in self.functions}
+            seen.append((lines, self.place.by_functions.requests.total()))
+            return seen[-2:] == [seen[-1]] * 2 or None
+
+        poll("quiet", check)
+
+    def _invocations(self, function: str) -> int:
+        return sum(line.startswith("REPORT ") for line in self._log(function, '"REPORT RequestId"'))
+
+    def _log_group(self, function: str) -> str:
+        return f"/counted/{self.config_env}/{function}"
+
+    def _log(self, function: str, pattern: str = "") -> list[str]:
+        logs = self.stack.client("logs")
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=self._log_group(function), filterPattern=pattern
+            )
+            return [event["message"] for page in pages for event in page["events"]]
+        except logs.exceptions.ResourceNotFoundException:  # it has not been invoked
+            return []
+
+    def _clear_log(self, function: str) -> None:
+        logs = self.stack.client("logs")
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=self._log_group(function))
+
+    def _executions(self) -> set[str]:
+        return {execution for machine in self.machines for execution in self.stack.executions(machine)}
+
+
+class PaymentCallback(Workflow):
+    config_env = "default"
+    machine = "StateMachineWaitForCallbackArn"
+
+    def observe(self, path: str, runs: int) -> Observed:
+        name = self.functions["PaymentWorkerFunction"]
+        variables = self.stack.client("lambda").get_function_configuration(FunctionName=name)["Environment"][
+            "Variables"
+        ]
+        rate = {"happy": "1", "failing": "0"}[path]
+        self.configure("PaymentWorkerFunction", Environment={"Variables": variables | {"PAYMENT_SUCCESS_RATE": rate}})
+        return super().observe(path, runs)
+
+    def run(self, path: str) -> None:
+        order = json.loads((PROJECT / "events/payment_callback/order.json").read_text(encoding="utf-8"))
+        self.ended(self.start(order), path)
+
+
+class ManualCallback(Workflow):
+    config_env = "manual-callback"
+    machine = "ManualCallbackStateMachineArn"
+
+    def run(self, path: str) -> None:
+        execution = self.start({"document": "document-0001"})
+        sqs, url = self.place.outside("sqs"), self.outputs["ManualCallbackQueueUrl"]
+        [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+        answer: dict[str, dict[str, object]] = {
+            "happy": {"output": {"approved": True}},
+            "failing": {"error": "Work.Refused", "cause": "It is not signed."},
+        }
+        event = {"token": json.loads(message["Body"])["token"], **answer[path]}
+        name = self.outputs["ManualCallbackFunctionName"]
+        self.stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        self.ended(execution, path)
+
+
+class AsyncApi(Workflow):
+    config_env = "async-api"
+    machine = "AsyncApiStateMachineArn"
+
+    def run(self, path: str) -> None:
+        status = {"happy": "success", "failing": "failure"}[path]
+        notified = self._invocations("NotificationLoggerFunction")
+        self.ended(self.start({"waitTime": 0, "status": status}), path)
+        self.invoked("NotificationLoggerFunction", notified + 1)
+
+
+class FileExchange(Workflow):
+    config_env = "file-exchange"
+    machine = "FileExchangeStateMachineArn"
+
+    def run(self, path: str) -> None:
+        taken = self._invocations("FileExchangeInboxFunction")
+        execution = self.start({"info": {"orderId": "order-0001"}})
+        uuid, bucket = uuid5(NAMESPACE_URL, execution), self.outputs["ExchangeBucketName"]
+        asked = f"outbound/{uuid}/request.json"
+        poll(asked, lambda: self.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=asked).get("Contents"))
+        partner = self.place.outside("s3")
+        request = json.load(partner.get_object(Bucket=bucket, Key=asked)["Body"])
+        name, answer = {
+            "happy": ("success", {"status": "shipped"}),
+            "failing": ("failure", {"error": "OutOfStock", "cause": "None is left."}),
+        }[path]
+        partner.put_object(Bucket=bucket, Key=request["answerTo"][name], Body=json.dumps(answer).encode())
+        self.ended(execution, path)
+        self.invoked("FileExchangeInboxFunction", taken + 1)
+
+
+class OrderConfirmation(Workflow):
+    config_env = "order-confirmation"
+    machine = "OrderConfirmationStateMachineArn"
+
+    def run(self, path: str) -> None:
+        described = self.stack.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
+        url, key = reachable(self.outputs["OrderApiUrl"], self.place.from_outside.endpoint_url), described["value"]
+        order = {"orderId": f"order-{uuid4().hex[:12]}", "orderDetails": "2 books"}
+        told = self._invocations("OrderConfirmerFunction")
+        call("POST", f"{url}/orders", key=key, body=order)
+        self.invoked("OrderConfirmerFunction", told + 1)  # of the token
+        decision = {"isConfirmed": path == "happy"}
+        call("POST", f"{url}/orders/{order['orderId']}/confirmation", key=key, body=decision)
+        execution = self.outputs[self.machine].replace(":stateMachine:", ":execution:") + f":{order['orderId']}"
+        self.ended(execution, path)
+        # of the decision and, in a confirmed order, of what the workflow then notes
+        self.invoked("OrderConfirmerFunction", told + {"happy": 3, "failing": 2}[path])
+
+
+WORKFLOWS: tuple[type[Workflow], ...] = (PaymentCallback, ManualCallback, AsyncApi, FileExchange, OrderConfirmation)
+
+
+def template(config_env: str) -> Template:
+    return Template(read(PROJECT / template_file(config_env)))

@@ -1,0 +1,122 @@
+"""An order that is confirmed, one that is cancelled and one that expires; and the link to decide a fourth oneself."""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from rich.table import Table
+from rich.text import Text
+
+from tools.demos.common import (
+    COLUMNS,
+    LONG_POLL_SECONDS,
+    Execution,
+    ended_as_expected,
+    follow,
+    make_console,
+    print_commands,
+    print_one,
+    summarize,
+)
+from tools.engine.engine import Engine, calls_explained
+from tools.engine.rest import call, reachable
+
+LINK_SECONDS = 30
+# Name of the order: how its execution ends
+ORDERS = {"expire": "Order.Expired", "confirm": "SUCCEEDED", "cancel": "Order.Cancelled"}
+
+Messages = dict[str, list[dict[str, Any]]]  # what the topic published, by order
+
+
+def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
+    console = make_console()
+    url, key = reachable(outputs["OrderApiUrl"], engine.endpoint_url), _api_key(engine, outputs)
+    suffix = uuid4().hex[:8]
+    order_ids = {name: f"{name}-{suffix}" for name in (*ORDERS, "open")}
+    messages: Messages = {order_id: [] for order_id in order_ids.values()}
+
+    def receive() -> None:
+        _receive(engine.client("sqs"), outputs["NotificationTestQueueUrl"], messages)
+        for execution in executions:
+            ends = [each for each in messages[order_ids[execution.label]] if each["outcome"] != "WAITING"]
+            execution.notification = ends[0] if ends else None
+
+    def post(name: str) -> None:
+        """Post an order, and wait until its workflow has sent the link."""
+        order = {"orderId": order_ids[name], "orderDetails": f"The order to {name}"}
+        call("POST", f"{url}/orders", key=key, body=order)
+        deadline = time.monotonic() + LINK_SECONDS
+        while not messages[order_ids[name]] and time.monotonic() < deadline:
+            receive()
+
+    def link(name: str) -> str:
+        return reachable(messages[order_ids[name]][0]["link"], engine.endpoint_url)
+
+    executions: list[Execution] = []
+    with calls_explained():
+        with _short_waits(engine, outputs["OrderConfirmationStateMachineArn"]):
+            post("expire")
+        for name in ("confirm", "cancel", "open"):
+            post(name)
+        if not all(messages.values()):
+            console.print("A link is MISSING: see the log of the functions.", style="bold red")
+            return False
+        executions += [Execution(name, messages[order_ids[name]][0]["executionId"]) for name in ORDERS]
+        call("POST", f"{url}/orders/{order_ids['confirm']}/confirmation", key=key, body={"isConfirmed": True})
+        call("POST", link("cancel"), form={"decision": "cancel", "comment": "Ordered by mistake."})
+        follow(engine, executions, console, receive)
+        states = {name: call("GET", f"{url}/orders/{order_ids[name]}", key=key).json["state"] for name in order_ids}
+    table = Table("Order", *COLUMNS, "State", "Notification")
+    for execution in executions:
+        told = execution.notification
+        outcome = Text(told["outcome"]) if told else Text("MISSING", style="bold red")
+        table.add_row(order_ids[execution.label], *execution.cells()[1:], states[execution.label], outcome)
+    console.print(table)
+    complete = summarize(executions, console)
+    as_expected = ended_as_expected(executions, ORDERS, console)
+    console.print(f"Order {order_ids['open']} waits for you to decide, in a browser:")
+    console.print(link("open"), markup=False, highlight=False, soft_wrap=True)
+    print_commands(console, _commands(url, outputs, order_ids["open"]))
+    print_one(engine, executions[0], console)
+    return complete and as_expected
+
+
+def _api_key(engine: Engine, outputs: Mapping[str, str]) -> str:
+    described = engine.client("apigateway").get_api_key(apiKey=outputs["OrderApiKeyId"], includeValue=True)
+    return str(described["value"])
+
+
+@contextmanager
+def _short_waits(engine: Engine, state_machine: str) -> Iterator[None]:
+    """For workflows that start meanwhile: nobody wants to watch for a day how an order expires."""
+    client = engine.client("stepfunctions")
+    before = client.describe_state_machine(stateMachineArn=state_machine)["definition"]
+    definition = json.loads(before)
+    for name in ("WaitForConfirmation", "WaitForDecision"):
+        definition["States"][name]["TimeoutSeconds"] = 1
+    client.update_state_machine(stateMachineArn=state_machine, definition=json.dumps(definition))
+    try:
+        yield
+    finally:
+        client.update_state_machine(stateMachineArn=state_machine, definition=before)
+
+
+def _receive(sqs: Any, queue_url: str, messages: Messages) -> None:  # noqa: ANN401
+    """Note and delete what was published about these orders; what is about others stays."""
+    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
+    for message in answer.get("Messages", []):
+        published = json.loads(json.loads(message["Body"])["Message"])
+        if published["orderId"] in messages:
+            messages[published["orderId"]].append(published)
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def _commands(url: str, outputs: Mapping[str, str], order_id: str) -> str:
+    get_key = f"aws apigateway get-api-key --api-key {shlex.quote(outputs['OrderApiKeyId'])} --include-value"
+    return f"""KEY=$({get_key} --query value --output text)
+curl --header "X-Api-Key: $KEY" {url}/orders/{order_id}
+curl --header "X-Api-Key: $KEY" {url}/orders/{order_id}/confirmation --data '{{"isConfirmed": true}}'"""
