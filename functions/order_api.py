@@ -9,7 +9,6 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +17,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, describe, lambda_entry, logger
+from callbacks.fields import unknown_field_problem
 from callbacks.json_text import UnreadableJson, read_json
 from callbacks.settings import setting
 from orders import page, store
@@ -144,14 +144,8 @@ def raw_body() -> bytes | str:
 
 
 def unknown_fields(body: dict[str, Json], known: list[str]) -> list[str]:
-    """What to say of fields that are none of the known ones. Their names, which may be secret, are not repeated."""
-    problems = []
-    for name in body.keys() - set(known):
-        missing = [each for each in known if each not in body]
-        meant = get_close_matches(name[:50], missing, n=1)
-        advice = f"Did you mean {meant[0]}?" if meant else f"There must be none but {' and '.join(known)}."
-        problems.append(f"There is an unknown field. {advice}")
-    return sorted(set(problems))
+    problem = unknown_field_problem(body, known)
+    return [f"{problem[0].upper()}{problem[1:]}."] if problem else []
 
 
 def is_text(value: object, limit: int) -> bool:

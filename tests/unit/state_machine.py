@@ -92,8 +92,9 @@ def play(
             if catcher is None:
                 execution.failure = result.output
                 return execution
-            variables |= evaluate(catcher.get("Assign", {}), {**states, "errorOutput": result.output})
-            name, value = catcher["Next"], result.output
+            caught = {**states, "errorOutput": result.output}
+            variables |= evaluate(catcher.get("Assign", {}), caught)
+            name, value = catcher["Next"], evaluate(catcher.get("Output", result.output), caught)
             continue
         states["result"] = result
         value = evaluate(state["Output"], states) if "Output" in state else result
