@@ -42,7 +42,10 @@ def follow_up(image: Image) -> None:
         follow_execution(order_id, task.execution_id)
     store.forget_task(order_id, task)
     logger.info(
-        "decision delivered", state=order.state, outcome=outcome, correlation_id=printable_execution_id(task.execution_id)
+        "decision delivered",
+        state=order.state,
+        outcome=outcome,
+        correlation_id=printable_execution_id(task.execution_id),
     )
 
 

@@ -194,7 +194,7 @@ def _form(view: View) -> str:
         '</fieldset><label class="name" for="comment">Comment (optional)</label>'
         f'<textarea id="comment" name="comment" rows="3" maxlength="{MAX_COMMENT_CHARACTERS}"'
         # The parser takes one newline after the tag for its own
-        f'{at_comment or " aria-describedby=hint"}>\n{_safe(view.comment)}</textarea>'
+        f"{at_comment or ' aria-describedby=hint'}>\n{_safe(view.comment)}</textarea>"
         f'<p class="hint" id="hint">Up to {MAX_COMMENT_CHARACTERS:,} characters, kept with the decision.</p>'
         '<button type="submit">Send the decision</button></form>'
     )

@@ -1,4 +1,4 @@
-"""Keeps an order in line with its workflow: whatever ends the execution ends the order, and a redrive opens it again."""
+"""Keeps an order in line with its workflow: whatever ends its execution ends it, and a redrive opens it again."""
 
 import json
 from functools import cache

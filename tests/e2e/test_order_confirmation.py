@@ -256,13 +256,15 @@ def test_an_execution_without_an_order_fails_and_says_why(stack: Stack, notifica
     odd = [{"orderId": "order 1"}, {"orderId": "\ud83d"}, {"orderId": "o" * 3_000}, {"__proto__": 1}, [], "text", None]
     inputs: list[Any] = [{"orderId": f"missing-{uuid4().hex[:8]}"}, *odd]
     executions = [stack.start(payload, MACHINE) for payload in inputs]
-    for execution_id, payload, error in zip(executions, inputs, ["UnknownOrder", *["InvalidRequest"] * len(odd)], strict=True):
+    for execution_id, payload, error in zip(
+        executions, inputs, ["UnknownOrder", *["InvalidRequest"] * len(odd)], strict=True
+    ):
         end = stack.ended(execution_id)
         named = error if stack.on_aws else "Callback.HandlerError"  # the embedded AWS calls each Runtime.HandlerError
         assert (end["status"], end["error"]) == ("FAILED", named), payload
         assert stack.states_entered(execution_id)[-1] == "OrderFailed"
         [body] = told(notifications, execution_id, "FAILED")
-        assert body["orderId"] == (payload.get("orderId") if error == "UnknownOrder" else None)  # type: ignore[attr-defined]
+        assert body["orderId"] == (payload.get("orderId") if error == "UnknownOrder" else None)
 
 
 # ------------------------------------------------------------------ exactly once, whatever breaks

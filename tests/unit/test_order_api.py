@@ -134,8 +134,16 @@ def test_a_byte_order_mark_before_the_body_is_passed_over(table: Any, encoded: b
         ("confirm_order", {"isConfirmd": True}, ["isConfirmed must", "(did you mean isConfirmed?)"]),
         ("confirm_order", {"isConfirmed": True, "coment": "c"}, ["(did you mean comment?)"]),
         ("create_order", {"orderID": "order-2", "orderDetails": "d"}, ["orderId must", "(did you mean orderId?)"]),
-        ("create_order", {"orderId": "order-2", "orderDetails": "d", "orderId2": 1}, ["The only fields are orderDetails and orderId"]),
-        ("create_order", {"orderId": "order-2", "orderDetails": "d", "x" * 100_000: 1}, ["The only fields are orderDetails and orderId"]),
+        (
+            "create_order",
+            {"orderId": "order-2", "orderDetails": "d", "orderId2": 1},
+            ["The only fields are orderDetails and orderId"],
+        ),
+        (
+            "create_order",
+            {"orderId": "order-2", "orderDetails": "d", "x" * 100_000: 1},
+            ["The only fields are orderDetails and orderId"],
+        ),
     ],
     ids=lambda value: str(value)[:50],
 )

@@ -150,6 +150,7 @@ class Execution:
         self.errors: list[Exception] = []
 
     def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803 - as AWS names it
+        assert executionArn == EXECUTION_ID
         self.asked += 1
         answer = {"status": self.status, **({"error": self.error} if self.error else {})}
         if self.then:
