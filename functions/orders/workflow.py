@@ -4,9 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callbacks.calls import client
+from callbacks.calls import AWS_ERRORS, client, error_code
 from callbacks.entry import PrintableError, logger
 from callbacks.request import printable_execution_id
 from callbacks.settings import setting
@@ -90,7 +88,5 @@ def _sns() -> Any:  # noqa: ANN401 - as client() has it
 def _call(aws: Any, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 - whatever AWS takes and answers
     try:
         return getattr(aws, operation)(**arguments)
-    except ClientError as error:
-        raise AwsUnavailable(error.response.get("Error", {}).get("Code", "Unknown")) from None
-    except BotoCoreError as error:
-        raise AwsUnavailable(type(error).__name__) from None
+    except AWS_ERRORS as error:
+        raise AwsUnavailable(error_code(error)) from None

@@ -14,6 +14,7 @@ import order_closer
 import order_confirmer
 import order_processor
 import order_starter
+from callbacks import executions
 from orders import store, workflow
 from orders.stream import NotAStreamEvent, RecordsFailed
 from tests.unit.order_table import CONFIRMATION_ID, EXECUTION_ID, FUTURE, TOKEN, offered, settled, waits
@@ -41,7 +42,7 @@ class FakeStart:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> FakeStart:
     fake = FakeStart()
-    monkeypatch.setattr(order_starter, "_stepfunctions", fake)
+    monkeypatch.setattr(executions, "_stepfunctions", fake)
     monkeypatch.setenv("ORDER_STATE_MACHINE_ARN", MACHINE_ARN)
     return fake
 
