@@ -13,7 +13,6 @@ from tools.stack import deployed
 
 FOLDER = PROJECT / "docs/pictures"
 SHAPES = {"desktop": {"width": 720, "height": 400}, "phone": {"width": 360, "height": 400}}
-ORDER = "ORDER-2026-0117"
 
 
 def take(folder: Path) -> None:
@@ -27,7 +26,7 @@ def take(folder: Path) -> None:
         def keep(page: Page, name: str) -> None:
             page.screenshot(path=folder / f"confirmation-{name}.png", full_page=True)
 
-        link = site.waiting(order_id=ORDER)
+        link = site.waiting(order_id="ORDER-2026-0117")
         page = show(link, "desktop-light")
         page.get_by_label("Confirm the order").check()
         keep(page, "desktop-light")
@@ -48,8 +47,8 @@ def take(folder: Path) -> None:
         late.get_by_role("button").click()
         late.get_by_role("heading", name="Order confirmed").wait_for()
         keep(late, "phone-light-too-late")
-        keep(show(site.stopped(), "phone-light"), "phone-light-stopped")
-        keep(show(site.expired(), "phone-dark"), "phone-dark-expired")
+        keep(show(site.stopped("ORDER-2026-0118"), "phone-light"), "phone-light-stopped")
+        keep(show(site.expired("ORDER-2026-0119"), "phone-dark"), "phone-dark-expired")
 
 
 def opened(browser: Browser, link: str, name: str) -> Page:

@@ -41,9 +41,9 @@ class Site:
                 self._order_ids[link] = order_id
                 return link
 
-    def expired(self) -> str:
+    def expired(self, order_id: str = "") -> str:
         """The link of an order whose time to decide is over."""
-        link = self.waiting()
+        link = self.waiting(order_id=order_id)
         self.stack.client("dynamodb").update_item(
             TableName=self.stack.outputs["OrderTableName"],
             Key={"pk": {"S": f"ORDER#{self.order_id(link)}"}},
@@ -52,9 +52,9 @@ class Site:
         )
         return link
 
-    def stopped(self) -> str:
+    def stopped(self, order_id: str = "") -> str:
         """The link of an order whose workflow somebody stopped."""
-        link = self.waiting()
+        link = self.waiting(order_id=order_id)
         self.stop(link)
         return link
 

@@ -443,6 +443,25 @@ def test_what_the_stream_gives_up_is_kept_for_a_person(function: str) -> None:
     assert stream["StartingPosition"] == "TRIM_HORIZON"
 
 
+def test_the_end_of_an_execution_and_its_redrive_are_looked_at_and_kept_for_a_person_if_nobody_can() -> None:
+    closer = resources("templates/order-confirmation.yaml", "AWS::Serverless::Function")["OrderCloserFunction"]
+    rule = closer["Events"]["ExecutionEnded"]["Properties"]
+    assert rule["Pattern"]["detail"] == {
+        "stateMachineArn": [{"Ref": "OrderConfirmationStateMachine"}],
+        "$or": [{"status": ["ABORTED", "FAILED", "TIMED_OUT"]}, {"redriveCount": [{"numeric": [">", 0]}]}],
+    }
+    queue = {"Fn::GetAtt": ["UndeliveredRecordQueue", "Arn"]}
+    assert rule["DeadLetterConfig"] == {"Arn": queue}
+    assert closer["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"] == queue
+
+
+def test_a_decision_that_is_not_carried_out_alarms() -> None:
+    filters = resources("templates/order-confirmation.yaml", "AWS::Logs::MetricFilter")
+    pattern = filters["DecisionsNotCarriedOutMetricFilter"]["FilterPattern"]
+    assert matches(pattern, {"level": "ERROR", "message": "decision not carried out"})
+    assert not matches(pattern, {"level": "INFO", "message": "decision delivered"})
+
+
 # ------------------------------------------------------------------ what is told of an execution that somebody stopped
 @pytest.mark.parametrize(
     ("template", "machine", "own"),
