@@ -58,7 +58,7 @@ def read_notification(body: str) -> dict[str, str]:
         notification = json.loads(body)
     except (TypeError, ValueError, RecursionError):
         return {}
-    if not isinstance(notification, dict) or not isinstance(notification.get("outcome"), str):
+    if not isinstance(notification, dict) or not plain_words(notification.get("outcome")):
         return {}
     printable = {name: plain_words(notification.get(name)) for name in ("outcome", "message", "Error")}
     printable["executionId"] = printable_execution_id(notification.get("executionId"))
@@ -66,7 +66,10 @@ def read_notification(body: str) -> dict[str, str]:
 
 
 def plain_words(value: object) -> str | None:
-    """What may be logged of a text that comes from outside: all of it, or that it was withheld. None for no text."""
-    if not isinstance(value, str):
+    """What may be logged of a text that comes from outside: all of it, or that it was withheld.
+
+    None for what is no text, or an empty one: EventBridge makes that of an error that nobody gave.
+    """
+    if not isinstance(value, str) or not value:
         return None
     return value if _PLAIN_WORDS.fullmatch(value) else "(withheld: not plain words)"
