@@ -6,9 +6,9 @@ from tests.e2e.given import Stacks
 from tests.security.arns import stack_arns
 from tests.security.needs import TABLES
 from tests.security.privileges import Privileges, inline_policies, mutants, of_documents, of_principal
-from tools.stack import STACKS, Stack
+from tools.stack import WORKFLOWS, Stack
 
-every_stack = pytest.mark.parametrize("name", STACKS)
+every_stack = pytest.mark.parametrize("name", WORKFLOWS)
 every_role = pytest.mark.parametrize(("name", "role"), [(name, role) for name in TABLES for role in TABLES[name]])
 
 
