@@ -40,9 +40,9 @@ def process_batch(
     `record_handler` returns None where it passed the record on, and the callback comes later and from elsewhere.
     A record whose handler raises is reported as failed, and so comes back after the visibility timeout; so does one
     that the invocation has no time left for, and a malformed one. A message that a batch holds twice is answered once.
-    Raises NotAnSqsEvent when there are no records; after the others are answered, NotAnSqsEvent when one has no messageId
-    and so cannot be named in the response, and ConfigurationError when a handler does: the fault is the function's.
-    Lambda then has to send the whole batch again.
+    Raises NotAnSqsEvent when there are no records; after the others are answered, NotAnSqsEvent when one has no
+    messageId and so cannot be named in the response, and ConfigurationError when a handler does: the fault is the
+    function's. Lambda then has to send the whole batch again.
     """
     records = _records_of(event)
     named = [record for record in records if record.get("messageId")]

@@ -52,6 +52,7 @@ def test_a_role_is_for_one_service(name: str, role: str, stacks: Stacks) -> None
 
 
 # ------------------------------------------------------------------ the test of the test
+@pytest.mark.slow
 @every_role
 def test_a_statement_removed_or_widened_is_noticed(name: str, role: str, stacks: Stacks) -> None:
     """Beside the test above, which finds no fault in the policies as they are: so each fault is the mutant's own."""
