@@ -98,6 +98,16 @@ def test_a_sample_token_is_refused(container: Container, stacks: Stacks, stack: 
     assert answer == {"action": "success", "outcome": "ALREADY_SETTLED"}
 
 
+def test_it_ends_with_the_failure_of_the_function(
+    engine: Engine, stacks: Stacks, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert stacks["manual-callback"].outputs
+    (tmp_path / "event.json").write_text('{"output": 1}')
+    event = str(tmp_path / "event.json")
+    assert invoke(engine, "ManualCallbackFunction", event, config_env="manual-callback") == 1
+    assert json.loads(capfd.readouterr().out)["errorType"] == "MalformedEvent"
+
+
 def test_what_is_not_deployed_is_named(engine: Engine, stack: Stack) -> None:
     with pytest.raises(ToolError, match=r"^payment-callback has no Nope, but DeadLetterReporterFunction, Payment"):
         invoke(engine, "Nope", "-")

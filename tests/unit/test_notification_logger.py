@@ -45,7 +45,7 @@ def test_a_failure_is_one_line_with_its_error_and_without_its_cause(printed: io.
     assert "asked to fail" not in json.dumps(line)
 
 
-@pytest.mark.parametrize(("error", "logged"), [("", ""), (None, None), ("Stopped by Jane", "Stopped by Jane")])
+@pytest.mark.parametrize(("error", "logged"), [("", None), (None, None), ("Stopped by Jane", "Stopped by Jane")])
 def test_of_a_stopped_execution_that_gives_no_error_nothing_is_withheld(
     error: str | None, logged: str | None, printed: io.StringIO
 ) -> None:
