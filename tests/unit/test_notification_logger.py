@@ -45,6 +45,16 @@ def test_a_failure_is_one_line_with_its_error_and_without_its_cause(printed: io.
     assert "asked to fail" not in json.dumps(line)
 
 
+@pytest.mark.parametrize(("error", "logged"), [("", None), (None, None), ("Stopped by Jane", "Stopped by Jane")])
+def test_of_a_stopped_execution_that_gives_no_error_nothing_is_withheld(
+    error: str | None, logged: str | None, printed: io.StringIO
+) -> None:
+    stopped = {"outcome": "ABORTED", "message": "API Stopped", "Error": error, "Cause": error}
+    notification_logger.lambda_handler(sns_event(json.dumps(stopped)), CONTEXT)
+    [line] = lines(printed)
+    assert (line["outcome"], line.get("error")) == ("ABORTED", logged)
+
+
 def test_every_record_of_an_event_is_logged(printed: io.StringIO) -> None:
     event = sample_event("notification_logger/succeeded")
     event["Records"] += sample_event("notification_logger/failed")["Records"]
@@ -84,6 +94,7 @@ def test_anything_else_than_an_sns_event_is_told_what_to_send(event: Any) -> Non
         '{"outcome": ""}',
         '{"outcome": null}',
         "[" * 100_000,
+        '{"outcome": "FAILED", "outcome": "SUCCEEDED"}',
     ],
 )
 def test_a_notification_without_an_outcome_is_logged_as_such_and_not_tried_again(
