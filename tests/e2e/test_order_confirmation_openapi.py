@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests.browser.site import Site
@@ -16,6 +17,7 @@ from tools import PROJECT
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "20"))
 
 
+@pytest.mark.slow
 def test_any_request_is_answered_as_described(stacks: Stacks, tmp_path: Path) -> None:
     stack = stacks["order-confirmation"]
     site = Site(stack)
