@@ -66,6 +66,7 @@ def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine,
 def test_a_reader_who_leaves_ends_nothing(project_copy: Path) -> None:
     shutil.copytree(PROJECT / "tools", project_copy / "tools")
     shutil.copytree(PROJECT / "events", project_copy / "events")
+    shutil.copy(PROJECT / "pyproject.toml", project_copy)
     for name in (".venv", ".venv-engine"):
         (project_copy / name).symlink_to((PROJECT / name).resolve())
 
