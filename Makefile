@@ -19,7 +19,7 @@ ifeq ($(origin PORT),command line)
 PORT_OPTION := --port $(PORT)
 endif
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show skip env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help: ## print this
 	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,11 @@ status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what
 
 show: .venv/demo.stamp ## tell the story of one execution, on the embedded AWS or, while that does not run, on yours  [EXECUTION=its ARN or name]
 	@$(LOCAL) show $(if $(EXECUTION),'$(EXECUTION)')
+
+skip: export SKIP_SECONDS = $(SECONDS)
+skip: $(call python_for,.venv) ## move the clock of the embedded AWS's workflows forward, to what comes due  SECONDS=82800
+	$(if $(SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
+	@$(LOCAL_OR_BARE) skip "$$SKIP_SECONDS"
 
 env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env

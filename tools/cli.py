@@ -20,6 +20,7 @@ from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
 FLAGSHIP = "payment-callback"
+MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, and what it does
 PROGRAMS = {
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline, and write docs/benchmarks.md"),
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
         ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("skip", skip, [], "move the clock of its workflows forward: what they wait for comes due"),
         ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
             command.add_argument("execution", help="ARN or name of an execution")
+        if function is skip:
+            command.add_argument("seconds", type=_seconds, help="how far: 82800 is 23 hours")
         if function is invoke:
             command.add_argument("function", help="its logical ID: PaymentWorkerFunction")
             command.add_argument("event", help="path of a JSON file, or - for standard input")
@@ -96,6 +100,12 @@ def _run_program(module: str, arguments: list[str]) -> int:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number (0 to 65535)")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MOST_SECONDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds (1 to {MOST_SECONDS})")
     return int(text)
 
 
@@ -175,6 +185,12 @@ def show(options: argparse.Namespace) -> int:
     if story is None:
         raise ToolError(f"There is no execution {options.execution!r} on {where}: give the ARN or the name of one.")
     print_story(story, make_console())
+    return 0
+
+
+def skip(options: argparse.Namespace) -> int:
+    _running().skip(options.seconds)
+    print(f"The clock of Step Functions is {options.seconds} s further on. Functions and queues have their own time.")
     return 0
 
 
