@@ -1,4 +1,4 @@
-"""Answers payment requests from a queue: success or failure at random, in the place of a payment provider.
+"""Answers payment requests from a queue: success or failure at random, instead of a payment provider.
 
 A task that is retried or redriven sends its request again, under another token. What must not happen twice, such as a
 charge, therefore goes by the execution's ID: give it to a provider as the idempotency key, as the coin here does.

@@ -34,7 +34,7 @@ class OutOfTime(PrintableError):
 def process_batch(
     event: dict[str, object], context: LambdaContext, record_handler: Callable[[Record], Outcome | None]
 ) -> BatchResponse:
-    """Answer every record of an SQS event, each in a thread of its own.
+    """Handle every record of an SQS event, each in a separate thread.
 
     `record_handler` returns None where it passed the record on, and the callback comes later and from elsewhere.
     A record whose handler raises is reported as failed, and so comes back after the visibility timeout; so does one
