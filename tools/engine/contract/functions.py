@@ -106,9 +106,9 @@ def _error(body: Result, answer: Result | None, request_id: str) -> Result:
     if body["errorType"] == "Sandbox.Timedout":
         return body
     if answer and "trace" in answer:
-        lines = answer["trace"].rstrip("\n").removesuffix(message).splitlines()
+        lines = answer["trace"].rstrip("\n").removesuffix(message).splitlines(keepends=True)
         name = lines[-1].strip().rstrip(":").rpartition(".")[2] if lines else ""
-        stack = [line for line in answer["trace"].splitlines(keepends=True) if line.startswith("  File ")]
+        stack = [line for line in lines if line.startswith("  File ")]
         return {"errorMessage": message, "errorType": name or "Exception", "requestId": request_id, "stackTrace": stack}
     if "Worker init failed: " in message:
         return {"errorMessage": message.partition("Worker init failed: ")[2], "errorType": "Runtime.ImportModuleError"}

@@ -10,7 +10,7 @@ from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
 from tools.engine.contract import distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
-from tools.engine.contract.answers import send_task_failure, send_task_heartbeat, send_task_success
+from tools.engine.contract.answers import get_activity_task, send_task_failure, send_task_heartbeat, send_task_success
 from tools.engine.contract.clock import clock
 from tools.engine.contract.executions import (
     Answer,
@@ -70,6 +70,8 @@ def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         if action == "Skip":
             return await asyncio.to_thread(_skip, json.loads(body)["seconds"])
+        if action == "GetActivityTask":
+            return await get_activity_task(json.loads(body))
         if action in ANSWERS:
             return ANSWERS[action](json.loads(body) if body else {})
         return await ministacks(method, path, headers, body, query)

@@ -147,6 +147,8 @@ def finished(branch: Branch, state: State, result: Any) -> tuple[Any, str | None
         selected = evaluated(branch, None, sfn._apply_result_selector, state, result)
         output = evaluated(branch, None, sfn._apply_result_path, state, raw, selected)
         output = evaluated(branch, None, sfn._apply_output_path, state, output, context)
+    if too_large(compact(output)):
+        raise data_limit_exceeded(branch.frame.name)
     return output, sfn._next_or_end(state)
 
 

@@ -261,7 +261,7 @@ def _offer(attempt: Attempt, arguments: object) -> None:
     if attempt.resource.arn not in sfn._activities:
         raise sfn._ExecutionError("States.Runtime", f"Activity does not exist: '{attempt.resource.arn}'")
     offers = sfn._activity_tasks.setdefault(attempt.resource.arn, [])
-    offers.append({"taskToken": attempt.give_token(), "input": compact(arguments)})
+    offers.append({"taskToken": attempt.token, "input": compact(arguments)})
 
 
 def start_and_watch(attempt: Attempt, arguments: dict[str, Any]) -> dict[str, Any]:
