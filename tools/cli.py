@@ -25,7 +25,7 @@ PROGRAMS = {
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
-    "release-notes": ("tools.release", "print what the changelog says of a release"),
+    "release-notes": ("tools.release", "print what the changelog says of a release", "setup"),
     "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again", "pictures"),
 }
 
