@@ -13,8 +13,8 @@ from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.json_text import UnreadableJson, read_json
 from callbacks.request import printable_execution_id
 
-# A name, a sentence or nothing; neither a task token nor the number of a card, both of which hold digits
-_PLAIN_WORDS = re.compile(r"[A-Za-z .,'_-]{0,256}")
+# A name or a sentence; neither a task token nor the number of a card, both of which hold digits
+_PLAIN_WORDS = re.compile(r"[A-Za-z .,'_-]{1,256}")
 
 
 class NotAnSnsEvent(PrintableError):
@@ -58,7 +58,7 @@ def read_notification(body: object) -> dict[str, str]:
         notification = read_json(body) if isinstance(body, str) else None
     except UnreadableJson:
         return {}
-    if not isinstance(notification, dict) or not isinstance(notification.get("outcome"), str):
+    if not isinstance(notification, dict) or not plain_words(notification.get("outcome")):
         return {}
     printable = {name: plain_words(notification.get(name)) for name in ("outcome", "message", "Error")}
     printable["executionId"] = printable_execution_id(notification.get("executionId"))
@@ -66,7 +66,10 @@ def read_notification(body: object) -> dict[str, str]:
 
 
 def plain_words(value: object) -> str | None:
-    """What may be logged of a text that comes from outside: all of it, or that it was withheld. None for no text."""
-    if not isinstance(value, str):
+    """What may be logged of a text that comes from outside: all of it, or that it was withheld.
+
+    None for what is no text, or an empty one: EventBridge makes that of an error that nobody gave.
+    """
+    if not isinstance(value, str) or not value:
         return None
     return value if _PLAIN_WORDS.fullmatch(value) else "(withheld: not plain words)"
