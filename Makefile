@@ -50,7 +50,7 @@ show: .venv/demo.stamp ## tell the story of an execution  EXECUTION=ARN or name
 
 # Not as SECONDS: that is a clock of the shell's own
 skip: export SKIP_SECONDS = $(value SECONDS)
-skip: $(call python_for,.venv) ## move the workflows' clock forward, to what they wait for  SECONDS=…
+skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
 	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
 	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
 
