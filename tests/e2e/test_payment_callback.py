@@ -140,7 +140,8 @@ def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_onc
         execution_id = stack.start(order)
         token = json.loads(stack.receive("PaymentQueueUrl")["Body"])["taskToken"]
     # When
-    stack.send("PaymentQueueUrl", f'{{"taskToken": "{token}", "payload": {payload}}}')
+    head = f'{{"taskToken": "{token}", "executionId": "{execution_id}"'
+    stack.send("PaymentQueueUrl", f'{head}, "payload": {payload}}}')
     # Then
     end = stack.ended(execution_id)
     assert (end["status"], end["error"]) == ("FAILED", "Payment.InvalidRequest")
