@@ -23,7 +23,7 @@ typed = $(filter command,$(origin $(1)))
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show skip env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
 	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ status: $(call python_for,.venv) ## show what runs, and what is deployed there
 
 show: .venv/demo.stamp ## tell the story of an execution  EXECUTION=ARN or name
 	@$(LOCAL) show -- "$$EXECUTION"
+
+# Not as SECONDS: that is a clock of the shell's own
+skip: export SKIP_SECONDS = $(value SECONDS)
+skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
+	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
+	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
 
 env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
