@@ -14,16 +14,16 @@ from callbacks.request import printable_execution_id
 from callbacks.task import Outcome, send_task_failure, send_task_success
 from orders import store
 from orders.model import Order
-from orders.stream import Image, order_id_of, process_stream
+from orders.stream import BatchResponse, Image, order_id_of, process_stream
 from orders.workflow import follow_execution
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    process_stream(event, follow_up)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> BatchResponse:
+    return process_stream(event, record_handler)
 
 
-def follow_up(image: Image) -> None:
+def record_handler(image: Image) -> None:
     """Answer who waits for the decision about an order, if somebody waits and there is one.
 
     Raises NotAStreamEvent, TableUnavailable, AwsUnavailable or CallbackNotDelivered.

@@ -290,23 +290,6 @@ def test_a_redrive_carries_out_the_decision_that_had_found_nobody(stack: Stack, 
     poll("removal of the token", lambda: api.token(order_id) is None or None)
 
 
-def test_an_order_whose_success_could_not_be_published_fails_until_a_redrive(
-    stack: Stack, api: Api, order_id: str
-) -> None:
-    # Given a topic that is not there when the order is confirmed
-    api.open(order_id)
-    execution_id = api.waits(order_id)
-    with stack.without_topic("NotificationTopicArn"):
-        assert api.confirm(order_id).status == 200
-        assert stack.ended(execution_id)["error"] == "SNS.NotFoundException"
-        poll("end of the order", lambda: api.get(order_id)["state"] == "FAILED" or None)
-    # When
-    redrive(stack, execution_id)
-    # Then
-    assert stack.ended(execution_id)["status"] == "SUCCEEDED"
-    poll("order", lambda: api.get(order_id)["state"] == "CONFIRMED" or None)
-
-
 def test_an_execution_without_an_order_fails_and_says_why(stack: Stack, notifications: Notifications) -> None:
     odd = [{"orderId": "order 1"}, {"orderId": "\ud83d"}, {"orderId": "o" * 3_000}, {"__proto__": 1}, [], "text", None]
     inputs: list[Any] = [{"orderId": f"missing-{uuid4().hex[:8]}"}, *odd]

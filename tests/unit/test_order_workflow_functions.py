@@ -15,8 +15,9 @@ import order_confirmer
 import order_processor
 import order_starter
 from callbacks import executions
+from callbacks.settings import ConfigurationError
 from orders import store, workflow
-from orders.stream import NotAStreamEvent, RecordsFailed
+from orders.stream import NotAStreamEvent
 from tests.unit.order_table import CONFIRMATION_ID, EXECUTION_ID, FUTURE, TOKEN, offered, settled, waits
 from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, sample_event
 
@@ -47,6 +48,13 @@ def start(monkeypatch: pytest.MonkeyPatch) -> FakeStart:
     return fake
 
 
+FIRST = "100000000000000000001"  # SequenceNumber of the first record of each sample
+
+
+def failures(answer: Any) -> list[str]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
 STARTED = {"stateMachineArn": MACHINE_ARN, "name": "order-1", "input": '{"orderId": "order-1"}'}
 
 
@@ -71,14 +79,22 @@ def test_an_order_that_has_been_started_is_left_alone(start: FakeStart) -> None:
 )
 def test_an_order_that_cannot_be_started_comes_again(start: FakeStart, error: Exception) -> None:
     start.errors.append(error)
-    with pytest.raises(RecordsFailed, match="1 of 1 records"):
-        order_starter.lambda_handler(sample_event("order_starter/new_order"), CONTEXT)
+    assert failures(order_starter.lambda_handler(sample_event("order_starter/new_order"), CONTEXT)) == [FIRST]
 
 
 def test_a_bad_record_keeps_no_other_from_being_started(start: FakeStart) -> None:
-    with pytest.raises(RecordsFailed, match="1 of 2 records"):
-        order_starter.lambda_handler(sample_event("order_starter/batch_with_bad_record"), CONTEXT)
+    answer = order_starter.lambda_handler(sample_event("order_starter/batch_with_bad_record"), CONTEXT)
+    assert failures(answer) == [FIRST]
     assert start.started == [STARTED]
+
+
+def test_what_is_wrong_with_the_function_itself_fails_it_after_every_record(
+    start: FakeStart, monkeypatch: pytest.MonkeyPatch, printed: io.StringIO
+) -> None:
+    monkeypatch.delenv("ORDER_STATE_MACHINE_ARN")
+    with pytest.raises(ConfigurationError):
+        order_starter.lambda_handler(sample_event("order_starter/batch_with_bad_record"), CONTEXT)
+    assert printed.getvalue().count("record goes back to the stream") == 2
 
 
 @pytest.mark.parametrize("handler", [order_starter.lambda_handler, order_confirmer.lambda_handler])
@@ -86,7 +102,7 @@ def test_a_bad_record_keeps_no_other_from_being_started(start: FakeStart) -> Non
 def test_an_event_of_something_else_is_refused(handler: Any, event: Any) -> None:
     with pytest.raises(NotAStreamEvent, match="it has no Records"):
         handler(event, CONTEXT)
-    with pytest.raises(RecordsFailed):
+    with pytest.raises(NotAStreamEvent, match="a record has no SequenceNumber"):
         handler({"Records": [{"dynamodb": {"Keys": {}}}]}, CONTEXT)
 
 
@@ -398,8 +414,8 @@ def test_a_decision_between_two_waits_is_not_reported(
 
 
 # ------------------------------------------------------------------ the answer
-def follow_up(sample: str = "decision") -> None:
-    order_confirmer.lambda_handler(sample_event(f"order_confirmer/{sample}"), CONTEXT)
+def follow_up(sample: str = "decision") -> list[str]:
+    return failures(order_confirmer.lambda_handler(sample_event(f"order_confirmer/{sample}"), CONTEXT))
 
 
 @pytest.mark.parametrize(("first", "second"), [("decision", "token"), ("token", "decision")])
@@ -442,9 +458,8 @@ def test_a_callback_that_fails_comes_again_and_a_new_token_too(
     waits(table)
     store.decide("order-1", "CONFIRMED", "API")
     step_functions.errors.append(client_error("ThrottlingException"))
-    with pytest.raises(RecordsFailed):
-        follow_up()
-    follow_up()
+    assert follow_up() == [FIRST]
+    assert follow_up() == []
     waits(table, "ANOTHER-TASK-TOKEN")
     follow_up("token")
     assert [arguments["taskToken"] for _, arguments in step_functions.calls] == [TOKEN, TOKEN, "ANOTHER-TASK-TOKEN"]

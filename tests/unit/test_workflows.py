@@ -524,6 +524,7 @@ def test_what_the_stream_gives_up_is_kept_for_a_person(function: str) -> None:
     assert stream["MaximumRetryAttempts"] > 0
     assert 0 < stream["MaximumRecordAgeInSeconds"] < 86_400  # when a stream forgets
     assert stream["BisectBatchOnFunctionError"]
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert stream["StartingPosition"] == "TRIM_HORIZON"
 
 
