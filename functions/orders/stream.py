@@ -28,7 +28,8 @@ def process_stream(event: dict[str, Any], record_handler: Callable[[Image], None
     """
     if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
         raise NotAStreamEvent("it has no Records")
-    failed, fault = [], None
+    failed = []
+    fault: PrintableError | None = None
     for record in event["Records"]:
         try:
             record_handler(_new_image(record))
