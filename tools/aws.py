@@ -1,8 +1,8 @@
 """Which AWS a command asks: the embedded one where it runs, else the user's own."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,15 +32,18 @@ class Aws:
         return host in ("127.0.0.1", "localhost", "::1")
 
 
-def find_aws(directory: Path, region: str | None = None) -> Aws:
-    """The engine that runs in a folder, else the AWS that the environment and its profiles name.
+def find_aws(execution: str = "") -> Aws:
+    """The engine of this folder where it runs, else the AWS that the environment and its profiles name.
 
-    Raises ToolError where neither is there.
+    Its region is that of `execution` if that is an ARN. Raises ToolError where neither is there.
     """
-    engine = Engine.attach(directory)
+    from tools import cli
+
+    engine = Engine.attach(cli.DIRECTORY)
     if engine:
         return Aws(engine.client, "the embedded AWS")
-    session = boto3.Session(region_name=region)
+    region = execution.split(":")[3] if execution.count(":") > 3 else os.environ.get("AWS_REGION")
+    session = boto3.Session(region_name=region or None)
     aws = Aws(lambda service: session.client(service, config=_GENTLE), "your AWS")  # type: ignore[call-overload]
     try:
         aws.client("stepfunctions")

@@ -22,6 +22,8 @@ DIRECTORY = PROJECT / ".aws-local"
 FLAGSHIP = "payment-callback"
 # Commands that read their own options: the module, and what it does
 PROGRAMS = {
+    "waits": ("tools.waits.command", "list who waits for an answer, the oldest first"),
+    "answer": ("tools.answer", "answer a task that waits, by the name of its execution"),
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline, and write docs/benchmarks.md"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template"),

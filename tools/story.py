@@ -73,7 +73,7 @@ def find_story(client: Callable[..., Any], execution: str) -> Story | None:
     `client` makes a client of a service.
     """
     step_functions = client("stepfunctions")
-    described = _describe(step_functions, execution)
+    described = find_execution(step_functions, execution)
     if described is None:
         return None
     arn = described["executionArn"]
@@ -87,7 +87,8 @@ def find_story(client: Callable[..., Any], execution: str) -> Story | None:
     return Story(described, steps, stack)
 
 
-def _describe(step_functions: Any, execution: str) -> Fields | None:  # noqa: ANN401
+def find_execution(step_functions: Any, execution: str) -> Fields | None:  # noqa: ANN401
+    """What DescribeExecution says of an execution, by its ARN or its name; None where there is none."""
     candidates = iter([execution])
     if ":" not in execution:
         pages = step_functions.get_paginator("list_state_machines").paginate()

@@ -44,7 +44,9 @@ class History:
         after = self.add("TaskScheduled", after, parameters=json.dumps(sent), region="eu-west-1", **which, **limits)
         return self.add("TaskSubmitted", self.add("TaskStarted", after, **which), output="{}", **which)
 
-    def wait(self, name: str, after: int = 0, sent: object = None, resource: str = "sqs:sendMessage", **limits: int) -> int:
+    def wait(
+        self, name: str, after: int = 0, sent: object = None, resource: str = "sqs:sendMessage", **limits: int
+    ) -> int:
         """A state that waits is entered, and asks."""
         return self.send(self.enter(name, after), sent, resource, **limits)
 

@@ -25,13 +25,15 @@ PAGE = 1000  # events: as many as one call gives
 class Wait:
     """A task that waits for the answer to its token. It holds neither the token nor anything that was sent.
 
-    `event`: id of the event that began it, which tells the waits of one execution apart. `items`: its place in the
-    Map states around it. `target`: what was asked, by its logical ID where the stack is known, else its URL, ARN or
-    name. `deadline` and `heartbeat` are None where there is none; times are UTC.
+    `name`: that of the state machine. It and `target`, what was asked, are logical IDs where the stack is known; else
+    `target` is a URL, an ARN or a name. `event`: id of the event that began it, which tells the waits of one execution
+    apart. `items`: its place in the Map states around it. `deadline` and `heartbeat` are None where there is none;
+    times are UTC.
     """
 
     execution: str
     machine: str
+    name: str
     state: str
     items: tuple[int, ...]
     attempt: int
@@ -98,6 +100,9 @@ def machines(aws: Aws, *, stack: str | None = None, machine: str | None = None) 
     Raises ToolError for a stack that is not there or has none, and what clients raise.
     """
     if machine:
+        described = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+        if described["type"] == "EXPRESS":
+            raise ToolError("Express workflows have no callbacks, and so no task that waits for one.")
         return [machine]
     if stack:
         try:
@@ -188,12 +193,7 @@ class Finder:
             return [], []
 
     def _running(self, machine: str) -> list[Fields]:
-        try:
-            return list(self._pages("list_executions", "executions", stateMachineArn=machine, statusFilter="RUNNING"))
-        except ClientError as error:
-            if reason(error) in ("StateMachineDoesNotExist", "StateMachineDeleting"):
-                return []
-            raise
+        return list(self._pages("list_executions", "executions", stateMachineArn=machine, statusFilter="RUNNING"))
 
     def _pages(self, operation: str, key: str, **arguments: str) -> Iterator[Fields]:
         for page in self._step_functions.get_paginator(operation).paginate(**arguments):
@@ -239,6 +239,7 @@ def _wait(execution: Fields, machine: Machine, task: Task) -> Wait:
     return Wait(
         execution["executionArn"],
         machine.arn,
+        machine.name(_last(machine.arn)) or "",
         task.state,
         task.items,
         task.attempt,
