@@ -22,10 +22,10 @@ MAX_ORDER_ID_CHARACTERS = 256
 
 @lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
-    return process_batch(event, context, partial(answer_payment_request, success_rate=payment_success_rate()))
+    return process_batch(event, context, partial(record_handler, success_rate=payment_success_rate()))
 
 
-def answer_payment_request(record: Record, success_rate: float) -> Outcome:
+def record_handler(record: Record, success_rate: float) -> Outcome:
     """Answer the task token of one message. Raises UnreadableMessage or CallbackNotDelivered."""
     request = parse_callback_request(record["body"])
     problem = request.problem or payment_problem(request.payload)
@@ -47,7 +47,7 @@ def payment_succeeds(key: str, success_rate: float) -> bool:
 
     The first 6 bytes of the key's SHA-256, as a fraction from 0 up to but not including 1, are under the rate.
     """
-    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(key.encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48 < success_rate
 
 

@@ -12,9 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callbacks.calls import client
+from callbacks.calls import AWS_ERRORS, client, error_code
 from callbacks.entry import PrintableError
 from callbacks.error_names import own_error_name
 
@@ -106,13 +104,11 @@ def send_task_heartbeat(task_token: str) -> Outcome:
 def _send(call: Callable[..., Any], **arguments: str) -> Outcome:
     try:
         call(**arguments)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "Unknown")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         if code not in _OUTCOMES:
             raise CallbackNotDelivered(code) from None
         return _OUTCOMES[code]
-    except BotoCoreError as error:
-        raise CallbackNotDelivered(type(error).__name__) from None
     return Outcome.DELIVERED
 
 
