@@ -23,6 +23,7 @@ REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the engine takes any
 
 ENGINE_PYTHON = PROJECT / ".venv-engine" / "bin" / "python"
+CONTRACT = PROJECT / "tools" / "engine" / "contract"
 START_SECONDS = 30
 STOP_SECONDS = 10
 LOG_LINES_SHOWN = 15
@@ -178,7 +179,7 @@ class Engine:
     @property
     def _mark(self) -> str:
         """In the engine's command line only: an option that Python ignores tells it from every other process."""
-        return f"-X engine={self.directory} -m ministack"
+        return f"-X engine={self.directory} {CONTRACT}"
 
     def _find(self) -> bool:
         """Take port and process id from the state file if they are those of a running engine."""
@@ -218,7 +219,7 @@ class Engine:
         }
         with self._log.open("wb") as log, interrupts_held():
             self._process = subprocess.Popen(
-                [ENGINE_PYTHON, "-X", f"engine={self.directory}", "-m", "ministack"],
+                [ENGINE_PYTHON, "-X", f"engine={self.directory}", CONTRACT],
                 cwd=self._temporary,
                 env=environment,
                 stdin=subprocess.DEVNULL,
