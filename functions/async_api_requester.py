@@ -1,7 +1,7 @@
 """Passes requests from a queue on to the asynchronous API, here a simulator, exactly once each.
 
-An outside API in the place of the simulator needs an idempotency key made of executionId, by which it does the work of
-an execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
+An outside API instead of the simulator needs an idempotency key made of executionId, by which it does the work of an
+execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
 """
 
 import hashlib
@@ -55,8 +55,8 @@ def record_handler(record: Record, simulator_arn: str) -> Outcome | None:
 def simulation_name(task_token: str) -> str:
     """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token.
 
-    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs a simulation
-    of its own to be answered.
+    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs another
+    simulation to be answered.
     """
     return hashlib.sha256(task_token.encode()).hexdigest()
 

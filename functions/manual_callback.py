@@ -1,11 +1,11 @@
-"""Resumes, fails or keeps alive the workflow behind a task token, on the word of whoever invokes it.
+"""Resumes, fails or keeps alive the workflow behind a task token, as whoever invokes it says.
 
 The event says what to do:
 
     {"token": …}                           resume the workflow with the output null
     {"token": …, "output": …}              resume it with this output, any JSON of up to 262,144 bytes
     {"token": …, "error": …, "cause": …}   fail it; a cause that is left out, null or empty reads "No cause was given."
-    {"token": …, "heartbeat": true}        tell it that the work goes on
+    {"token": …, "heartbeat": true}        report that the work goes on
 
 Each may have the `executionId` of the message beside the token. The answer is
 `{"action": "success" | "failure" | "heartbeat", "outcome": …, "executionId": …}`: the outcome is one of

@@ -1,8 +1,8 @@
 """Which AWS a command asks: the embedded one where it runs, else the user's own."""
 
+import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,20 +10,21 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools import ToolError
+from tools import ToolError, plain
 from tools.engine.engine import Engine
 
+THEIRS = "your AWS, which is asked because the embedded AWS does not run"
 CALLS_AT_ONCE = 8
 # botocore slows down by itself when AWS throttles, and tries again
 _GENTLE = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CALLS_AT_ONCE)
 
 
-@dataclass(frozen=True)
 class Aws:
-    """`client` makes a client of a service. `name`: how messages call it."""
+    """`client` gives the client of a service, which `make` makes once. `name`: how messages call it."""
 
-    client: Callable[[str], Any]
-    name: str
+    def __init__(self, make: Callable[[str], Any], name: str) -> None:
+        self.client = functools.cache(make)
+        self.name = name
 
     @property
     def is_embedded(self) -> bool:
@@ -35,22 +36,23 @@ class Aws:
 def find_aws(execution: str = "") -> Aws:
     """The engine of this folder where it runs, else the AWS that the environment and its profiles name.
 
-    Its region is that of `execution` if that is an ARN. Raises ToolError where neither is there.
+    The region is that of `execution` if that is an ARN, or else of AWS_REGION, which boto3 does not look at. Raises
+    ToolError where neither is there.
     """
     from tools import cli
 
     engine = Engine.attach(cli.DIRECTORY)
     if engine:
         return Aws(engine.client, "the embedded AWS")
-    region = execution.split(":")[3] if execution.count(":") > 3 else os.environ.get("AWS_REGION")
+    parts = execution.split(":")
+    region = parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")
     session = boto3.Session(region_name=region or None)
-    aws = Aws(lambda service: session.client(service, config=_GENTLE), "your AWS")  # type: ignore[call-overload]
+    make: Callable[..., Any] = session.client
+    aws = Aws(lambda service: make(service, config=_GENTLE), THEIRS)
     try:
         aws.client("stepfunctions")
     except BotoCoreError as error:
-        raise ToolError(
-            f"The embedded AWS does not run (`make up` starts it), and yours cannot be asked: {error}"
-        ) from error
+        raise ToolError(f"Nothing can be asked of {aws.name}: {plain(error)}") from error
     return aws
 
 

@@ -27,7 +27,7 @@ def is_aws_error_name(name: str) -> bool:
     namespace = _NAMESPACE_OF.match(name)
     if not namespace:
         return False
-    service = namespace[1].lower()
+    service = namespace[1].casefold()
     return service in _NAMESPACES.split() or (name.rstrip().lower().endswith("exception") and service in _services())
 
 

@@ -117,7 +117,8 @@ def test_a_callback_that_did_not_arrive_is_a_function_error(step_functions: Fake
         ({"token": TOKEN, "executionId": "execution"}, "executionId must be the ARN of an execution"),
         ({"token": TOKEN, "executionId": 7}, "executionId must be the ARN of an execution"),
         ({"token": TOKEN, "output": "x" * 262_143}, "262,145 bytes of JSON; the limit is 262,144"),
-        ({"token": TOKEN, "output": float("nan")}, "not JSON"),
+        ({"token": TOKEN, "output": float("nan")}, "The output has NaN"),
+        ({"token": TOKEN, "output": {"\ud83d": 1}}, "The output has half an emoji in it"),
     ],
 )
 def test_a_malformed_event_is_refused_before_any_call(event: Any, says: str, step_functions: FakeStepFunctions) -> None:
