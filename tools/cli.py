@@ -24,6 +24,7 @@ FLAGSHIP = "payment-callback"
 PROGRAMS = {
     "waits": ("tools.waits.command", "list who waits for an answer, the oldest first", "setup"),
     "answer": ("tools.answer", "answer a task that waits, by the name of its execution", "setup"),
+    "desk": ("tools.desk.command", "open a page that shows who waits, executions and queues", "setup"),
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),

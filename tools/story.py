@@ -227,7 +227,7 @@ def print_story(story: Story, console: Console) -> None:
             f"{entered:%H:%M:%S.%f}"[:-3] if entered.date() == start.date() else f"{entered:%m-%d %H:%M:%S}",
             f"{((step.end or end) - step.start).total_seconds():.2f}",
             Text(plain(step.name)),
-            Text("\n".join(map(plain, _told(step, story)))),
+            Text("\n".join(map(plain, what_happened(step, story)))),
         )
     console.print(Text(plain(execution["executionArn"])), Text(plain(how)), sep="\n", soft_wrap=True)
     console.print(table)
@@ -237,7 +237,8 @@ def _with_name(error: str | None) -> str:
     return f"with {error}" if error else "without an error name"
 
 
-def _told(step: Step, story: Story) -> Iterator[str]:
+def what_happened(step: Step, story: Story) -> Iterator[str]:
+    """Lines on what a state asked, who answered, and how each attempt ended."""
     running = story.execution["status"] == "RUNNING"
     if step.resource:
         arguments = step.definition.get("Arguments", step.definition.get("Parameters", {}))
