@@ -24,7 +24,7 @@ option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
 	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,12 @@ answer: .venv/demo.stamp ## answer a wait  EXECUTION=… OUTPUT=JSON or ERROR=�
 
 desk: .venv/demo.stamp ## open a page that shows who waits, and takes answers
 	@$(LOCAL) desk $(PORT_OPTION) $(if $(ALLOW_ANSWERS),--allow-answers)
+
+# Not as SECONDS: that is a clock of the shell's own
+skip: export SKIP_SECONDS = $(value SECONDS)
+skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
+	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
+	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
 
 env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env

@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +21,15 @@ _GENTLE = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_poo
 
 
 class Aws:
-    """`client` gives the client of a service, which `make` makes once. `name`: how messages call it."""
+    """`client` gives the client of a service, which `make` makes once. `name`: how messages call it.
 
-    def __init__(self, make: Callable[[str], Any], name: str) -> None:
+    `now`: the time of its Step Functions, which on the embedded AWS can be moved forward.
+    """
+
+    def __init__(self, make: Callable[[str], Any], name: str, now: Callable[[], datetime] | None = None) -> None:
         self.client = functools.cache(make)
         self.name = name
+        self.now = now or (lambda: datetime.now(UTC))
 
     @property
     def is_embedded(self) -> bool:
@@ -43,7 +48,7 @@ def find_aws(execution: str = "") -> Aws:
 
     engine = Engine.attach(cli.DIRECTORY)
     if engine:
-        return Aws(engine.client, "the embedded AWS")
+        return Aws(engine.client, "the embedded AWS", lambda: engine.skip(0))
     parts = execution.split(":")
     region = parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")
     session = boto3.Session(region_name=region or None)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from tools import PROJECT, ToolError, plain
+from tools import PROJECT, ToolError, plain, version
 from tools.deployment import deploy
 from tools.engine.engine import Engine, calls_explained
 from tools.engine.layers import cache_layers
@@ -20,6 +20,7 @@ from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
 FLAGSHIP = "payment-callback"
+MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
     "waits": ("tools.waits.command", "list who waits for an answer, the oldest first", "setup"),
@@ -28,6 +29,7 @@ PROGRAMS = {
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
+    "release-notes": ("tools.release", "print what the changelog says of a release", "setup"),
     "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again", "pictures"),
 }
 
@@ -63,6 +65,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m tools", description="Runs, shows, checks and measures the workflows.")
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     port = _Parser(add_help=False)
     port.add_argument("--port", default="0", help="port to listen on, on loopback (default: a free one)")
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
         ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("skip", skip, [], "move the clock of its workflows forward: what they wait for comes due"),
         ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
@@ -81,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
             command.add_argument("execution", nargs="?", default="", help="ARN or name of an execution")
+        if function is skip:
+            command.add_argument("seconds", nargs="?", default="", help="how far: 82800 is 23 hours")
         if function is invoke:
             command.add_argument("function", nargs="?", default="", help="its logical ID: PaymentWorkerFunction")
             command.add_argument("event", nargs="?", default="", help="path of a JSON file, or - for standard input")
@@ -104,6 +110,12 @@ def _run_program(module: str, target: str, arguments: list[str]) -> int:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
         raise ToolError(f"{text!r} is no port (0 to 65535): name a free one, or none at all.")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MOST_SECONDS):
+        raise ToolError(f"{text!r} is no number of seconds from 1 to {MOST_SECONDS}: make skip SECONDS=82800")
     return int(text)
 
 
@@ -189,6 +201,13 @@ def show(options: argparse.Namespace) -> int:
     if story is None:
         raise ToolError(f"There is no execution {execution!r} on {aws.name}: give the ARN or the name of one.")
     print_story(story, make_console())
+    return 0
+
+
+def skip(options: argparse.Namespace) -> int:
+    seconds = _seconds(options.seconds)
+    _running().skip(seconds)
+    print(f"The clock of Step Functions has moved by {seconds} s; functions and queues have their own time.")
     return 0
 
 

@@ -1,6 +1,5 @@
 """The desk's pages. Each is made when it is asked for; a script of the page asks again every few seconds."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,7 +30,7 @@ def make_app(aws: Aws, guard: Guard) -> Flask:
         "name": lambda arn: arn.rpartition(":")[2],
     }
     app.jinja_env.globals |= {"may_change": guard.may_change, "aws": aws, "span": span, "heartbeats": heartbeats}
-    app.context_processor(lambda: {"now": datetime.now(UTC)})
+    app.context_processor(lambda: {"now": aws.now()})
     for path, page in (
         ("/", desk.waiting),
         ("/executions", desk.executions),
@@ -73,7 +72,7 @@ class Desk:
     # ------------------------------------------------------------------ pages
 
     def waiting(self) -> ResponseReturnValue:
-        known, now = self._waiting.read(), datetime.now(UTC)
+        known, now = self._waiting.read(), self._aws.now()
         waits = sorted(self._waiting.found.waits, key=lambda wait: data.urgency(wait, now))
         return render_template("waiting.html", known=known, waits=waits, waiting=self._waiting)
 

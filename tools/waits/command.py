@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import dropwhile
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tools import ToolError, plain
-from tools.aws import find_aws, reason
+from tools.aws import Aws, find_aws, reason
 from tools.waits.find import Finder, Found, Wait, machines
 
 WATCH_SECONDS = 5
@@ -29,10 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     aws = find_aws(options.state_machine or "")
     try:
         arns = machines(aws, stack=options.stack, machine=options.state_machine)
-        finder = Finder(aws)
         if options.watch:
-            _watch(finder, arns, options)
-        return _list(finder, arns, options)
+            _watch(aws, arns, options)
+        return _list(aws, arns, options)
     except (BotoCoreError, ClientError) as error:
         raise ToolError(f"Who waits cannot be asked of {aws.name}: {reason(error)}") from error
 
@@ -60,12 +59,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _list(finder: Finder, arns: Sequence[str], options: argparse.Namespace) -> int:
+def _list(aws: Aws, arns: Sequence[str], options: argparse.Namespace) -> int:
     columns = (TextColumn("Reading histories"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=None)
-        found = finder.find(arns, options.limit, lambda done, of: progress.update(bar, completed=done, total=of))
-    now = datetime.now(UTC)
+        found = Finder(aws).find(arns, options.limit, lambda done, of: progress.update(bar, completed=done, total=of))
+    now = aws.now()
     chosen = _chosen(found.waits, now, options)
     if options.json:
         print(json.dumps([wait.to_json(now) for wait in chosen], indent=2))
@@ -78,10 +77,11 @@ def _list(finder: Finder, arns: Sequence[str], options: argparse.Namespace) -> i
     return SOME_UNREAD if found.unread else 0
 
 
-def _watch(finder: Finder, arns: Sequence[str], options: argparse.Namespace) -> None:
+def _watch(aws: Aws, arns: Sequence[str], options: argparse.Namespace) -> None:
+    finder = Finder(aws)
     with Live(console=_console(), auto_refresh=False) as live:
         while True:
-            found, now = finder.find(arns, options.limit), datetime.now(UTC)
+            found, now = finder.find(arns, options.limit), aws.now()
             live.update(_shown(_chosen(found.waits, now, options), found, now), refresh=True)
             time.sleep(WATCH_SECONDS)
 

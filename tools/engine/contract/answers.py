@@ -1,14 +1,18 @@
 """SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat, with the answers that AWS was recorded to give."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
 from ministack.core.responses import json_response
+from ministack.services import stepfunctions as sfn
 
 from tools.engine.contract import tokens
 from tools.engine.contract.executions import Answer, Request, refused, too_long
 from tools.engine.contract.runs import MOST_BYTES, too_large
 from tools.engine.contract.tasks import Attempt
+
+POLLS, POLL_SECONDS = 600, 0.1  # of a worker that asks for a task: a minute
 
 
 def send_task_success(request: Request) -> Answer:
@@ -33,6 +37,22 @@ def send_task_failure(request: Request) -> Answer:
 
 def send_task_heartbeat(request: Request) -> Answer:
     return _answered(request, Attempt.heartbeat)
+
+
+async def get_activity_task(request: Request) -> Answer:
+    """The next task of an activity, whose times count from here; nothing after a minute without one."""
+    arn = request.get("activityArn", "")
+    if arn not in sfn._activities:
+        return refused("ActivityDoesNotExist", f"Activity Does Not Exist: '{arn}'")
+    offers = sfn._activity_tasks[arn]
+    for _ in range(POLLS):
+        while offers:
+            offer = offers.pop(0)
+            attempt = tokens.waiting.get(offer["taskToken"])
+            if attempt and attempt.taken(request.get("workerName")):
+                return json_response(offer)
+        await asyncio.sleep(POLL_SECONDS)
+    return json_response({})
 
 
 def _answered(request: Request, answer: Callable[[Attempt], bool]) -> Answer:

@@ -1,4 +1,4 @@
-"""The engine's clock: every wait, timeout, heartbeat and retry of a workflow goes by it, and it can be moved forward."""
+"""The clock of the engine: waits, timeouts, heartbeats and retries go by it, and it can be moved forward."""
 
 import heapq
 import itertools
@@ -27,6 +27,7 @@ class Alarm:
 class Clock:
     def __init__(self) -> None:
         self._ahead = time.time() - time.monotonic()
+        self._stands: float | None = None  # while it skips
         self._alarms: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -36,7 +37,8 @@ class Clock:
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return time.monotonic() + self._ahead
+        stands = self._stands
+        return time.monotonic() + self._ahead if stands is None else stands
 
     def stamp(self) -> str:
         """The time as Step Functions writes it: 2026-11-28T09:30:00.123Z."""
@@ -45,7 +47,7 @@ class Clock:
     def after(self, seconds: float, action: Callable[[], object]) -> Alarm:
         """Have something quick done, in the clock's thread."""
         alarm = Alarm(action)
-        when = math.ceil((self.now() + seconds) / TICK) * TICK
+        when = math.ceil(round((self.now() + seconds) / TICK, 3)) * TICK
         with self._changed:
             heapq.heappush(self._alarms, (when, next(self._numbers), alarm))
             if len(self._alarms) > self._sweep_at:
@@ -57,19 +59,22 @@ class Clock:
         return alarm
 
     def skip(self, seconds: float, settle: Callable[[], object]) -> None:
-        """Move forward by so many seconds, and stop at every alarm on the way until `settle` returns."""
+        """Move forward by so many seconds, and stand at every alarm on the way until `settle` returns."""
         with self._skipping:
-            target = self.now() + seconds
-            while (due := self._next()) is not None and due <= target:
-                self._move_to(due)
-                self._fire()
-                settle()
-            self._move_to(target)
-
-    def _move_to(self, when: float) -> None:
-        with self._changed:
-            self._ahead += max(0.0, when - self.now())
-            self._changed.notify()
+            settle()  # what has just begun counts from before
+            self._stands = self.now()
+            target = self._stands + seconds + TICK
+            try:
+                while (due := self._next()) is not None and due <= target:
+                    self._stands = max(due, self._stands)
+                    self._fire()
+                    settle()
+                self._stands = target
+            finally:
+                with self._changed:
+                    self._ahead = self._stands - time.monotonic()
+                    self._stands = None
+                    self._changed.notify()
 
     def _next(self) -> float | None:
         with self._changed:

@@ -22,6 +22,10 @@ Request = dict[str, Any]
 REDRIVABLE_SECONDS = 14 * 86_400
 MOST_EVENTS = 24_999
 MOST_PUBLISHED = 248 * 1024  # characters of an input or output in the event of a status
+TOLD = (
+    *("executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "redriveDate", "mapRunArn"),
+    *("input", "inputDetails", "output", "error", "cause"),
+)
 TIMES = ("startDate", "stopDate", "redriveDate")
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
@@ -168,7 +172,7 @@ def run_to_its_end(arn: str) -> None:
 
 
 def stop_execution(request: Request) -> Answer:
-    arn = request.get("executionArn")
+    arn = request.get("executionArn", "")
     record = sfn._executions.get(arn)
     if record is None:
         return refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
@@ -184,7 +188,7 @@ def stop_execution(request: Request) -> Answer:
 
 
 def describe_execution(request: Request) -> Answer:
-    arn = request.get("executionArn")
+    arn = request.get("executionArn", "")
     record = sfn._executions.get(arn)
     if record is None:
         return refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
@@ -194,8 +198,7 @@ def describe_execution(request: Request) -> Answer:
 
 def described(record: dict[str, Any]) -> dict[str, Any]:
     """What DescribeExecution says, with texts for times."""
-    names = "executionArn stateMachineArn name status startDate stopDate input inputDetails output error cause".split()
-    told = present(**{name: record.get(name) for name in (*names, "mapRunArn", "redriveDate")})
+    told = present(**{name: record.get(name) for name in TOLD})
     if "output" in told:
         told["outputDetails"] = {"included": True}
     reason = why_not_redrivable(record)
@@ -232,7 +235,7 @@ def _in_a_distributed_map(frame: Frame) -> bool:
 
 def redrive_execution(request: Request) -> Answer:
     """Take an execution up where it failed: the same states with the same input, tasks under new tokens."""
-    arn, client_token = request.get("executionArn"), request.get("clientToken")
+    arn, client_token = request.get("executionArn", ""), request.get("clientToken")
     record = sfn._executions.get(arn)
     if record is None:
         return refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
@@ -240,9 +243,9 @@ def redrive_execution(request: Request) -> Answer:
         return json_response({"redriveDate": _moment(record["redriveDate"])})
     if "mapRunArn" in record:
         return refused("ExecutionNotRedrivable", "Execution is redriven with its Map Run.")
-    run = runs.get(arn)
-    if run is None or (reason := why_not_redrivable(record)):
-        return refused("ExecutionNotRedrivable", why_not_redrivable(record) or "Execution cannot be redriven.")
+    if reason := why_not_redrivable(record):
+        return refused("ExecutionNotRedrivable", reason)
+    run = runs[arn]
     with run.lock:
         count = record["redriveCount"] + 1
         record.update(status="RUNNING", stopDate=None, error=None, cause=None, redriveCount=count)
@@ -271,9 +274,20 @@ def list_executions(request: Request) -> Answer:
     return json_response(answer)
 
 
+def get_execution_history(request: Request) -> Answer:
+    """Without execution data there are no parameters in it either, which hold the token."""
+    status, headers, body = sfn._get_execution_history(request)
+    if status == 200 and request.get("includeExecutionData") is False:
+        answer = json.loads(body)
+        for event in answer["events"]:
+            event.get("taskScheduledEventDetails", {}).pop("parameters", None)
+        return json_response(answer)
+    return status, headers, body
+
+
 def describe_state_machine_for_execution(request: Request) -> Answer:
     """The definition is the one that the execution runs, whatever the state machine has become since."""
-    arn = request.get("executionArn")
+    arn = request.get("executionArn", "")
     record = sfn._executions.get(arn)
     if record is None:
         return refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
@@ -282,11 +296,11 @@ def describe_state_machine_for_execution(request: Request) -> Answer:
     if machine is None:
         return refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{machine_arn}'")
     names = ("stateMachineArn", "name", "roleArn", "loggingConfiguration", "encryptionConfiguration", "revisionId")
-    told = present(**{name: machine.get(name) for name in names}, label=label or None, mapRunArn=record.get("mapRunArn"))
-    told["encryptionConfiguration"] = record.get("encryptionConfiguration") or told["encryptionConfiguration"]
-    return json_response(
-        {**told, "definition": record["definition"], "updateDate": _moment(machine["creationDate"])}
+    told = present(
+        **{name: machine.get(name) for name in names}, label=label or None, mapRunArn=record.get("mapRunArn")
     )
+    told["encryptionConfiguration"] = record.get("encryptionConfiguration") or told["encryptionConfiguration"]
+    return json_response({**told, "definition": record["definition"], "updateDate": _moment(machine["creationDate"])})
 
 
 def forget(machine_arn: str | None = None) -> None:
@@ -298,7 +312,7 @@ def forget(machine_arn: str | None = None) -> None:
 
 
 def _moment(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _announce(run: Run) -> None:
@@ -307,8 +321,7 @@ def _announce(run: Run) -> None:
     if record.get("sync"):
         return
     told = described(record)
-    names = "executionArn stateMachineArn name status input inputDetails output outputDetails error cause".split()
-    detail = {name: told.get(name) for name in names}
+    detail = {name: told.get(name) for name in (*TOLD, "outputDetails") if name != "mapRunArn"}
     detail |= {name: int(1000 * _moment(told[name])) if name in told else None for name in TIMES}
     detail |= {name: told.get(name) for name in ("redriveCount", "redriveStatus", "redriveStatusReason")}
     detail |= {"stateMachineVersionArn": None, "stateMachineAliasArn": None}

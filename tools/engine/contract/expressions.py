@@ -3,9 +3,9 @@
 from collections import deque
 from typing import Any
 
-from jsonata import Jsonata
-from jsonata.functions import Functions
-from jsonata.utils import Utils
+from jsonata import Jsonata  # type: ignore[import-untyped]
+from jsonata.functions import Functions  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 from ministack.services import stepfunctions as sfn
 
 from tools.engine.contract.clock import clock
@@ -18,7 +18,7 @@ _parsed: dict[str, deque[Any]] = {}  # those that nobody evaluates right now: on
 
 def evaluate(
     expression: str, data: object, context: dict[str, Any] | None = None, result: object = None, error: object = None
-) -> Any:  # noqa: ANN401
+) -> Any:
     """The value of an expression. Raises ministack's error, States.QueryEvaluationError, as its own evaluation does."""
     context = context or {}
     seen = {name: value for name, value in context.items() if name not in ("QueryLanguage", "variables")}
@@ -51,12 +51,14 @@ def _variables(context: dict[str, Any]) -> dict[str, Any]:
     return variables
 
 
-def _parse(expression: str) -> Any:  # noqa: ANN401
+def _parse(expression: str) -> Any:
     parsed = Jsonata.jsonata(expression)
     parsed.set_output_convert_nulls(False)  # so that null, a value, is told from nothing
     sfn._register_sfn_jsonata_functions(parsed)
     parsed.register_lambda("millis", _millis)
-    parsed.register_lambda("now", lambda picture=None, zone=None: Functions.datetime_from_millis(_millis(), picture, zone))
+    parsed.register_lambda(
+        "now", lambda picture=None, zone=None: Functions.datetime_from_millis(_millis(), picture, zone)
+    )
     return parsed
 
 

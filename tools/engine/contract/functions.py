@@ -37,7 +37,7 @@ class _Output:
     What it wrote before its answer is in the pipe when the answer comes: it is read to the end then, not for a while.
     """
 
-    def __init__(self, stream: Any) -> None:  # noqa: ANN401
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
         self._text = ""
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -46,7 +46,7 @@ class _Output:
         os.set_blocking(stream.fileno(), False)
 
     @classmethod
-    def of(cls, worker: Any) -> "_Output":  # noqa: ANN401
+    def of(cls, worker: Any) -> "_Output":
         with _outputs_lock:
             output: _Output | None = getattr(worker, "output", None)
             if output is None or (worker._proc and worker._proc.stderr is not output.stream):
@@ -106,9 +106,9 @@ def _error(body: Result, answer: Result | None, request_id: str) -> Result:
     if body["errorType"] == "Sandbox.Timedout":
         return body
     if answer and "trace" in answer:
-        lines = answer["trace"].rstrip("\n").removesuffix(message).splitlines()
+        lines = answer["trace"].rstrip("\n").removesuffix(message).splitlines(keepends=True)
         name = lines[-1].strip().rstrip(":").rpartition(".")[2] if lines else ""
-        stack = [line for line in answer["trace"].splitlines(keepends=True) if line.startswith("  File ")]
+        stack = [line for line in lines if line.startswith("  File ")]
         return {"errorMessage": message, "errorType": name or "Exception", "requestId": request_id, "stackTrace": stack}
     if "Worker init failed: " in message:
         return {"errorMessage": message.partition("Worker init failed: ")[2], "errorType": "Runtime.ImportModuleError"}
@@ -126,7 +126,7 @@ def _poll_streams(ministacks: Function) -> bool:
         _this_thread.polls = False
 
 
-def _execute(ministacks: Function, function: Result, event: Any) -> Result:  # noqa: ANN401
+def _execute(ministacks: Function, function: Result, event: Any) -> Result:
     polls = getattr(_this_thread, "polls", False)
     _this_thread.polls = False  # it may call itself
     try:

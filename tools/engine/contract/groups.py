@@ -108,9 +108,7 @@ def map_(branch: Branch, state: State) -> Steps:
     at_once = most_at_once(branch, state)
     if frame.children is None:
         inputs = item_inputs(branch, state, items(branch, state))
-        frame.children = [
-            Frame(processor["States"], processor["StartAt"], data, context) for data, context in inputs
-        ]
+        frame.children = [Frame(processor["States"], processor["StartAt"], data, context) for data, context in inputs]
     branch.record("MapStateStarted", {"mapStateStartedEventDetails": {"length": len(frame.children)}})
     results = yield from _joined(branch, "Map", at_once or len(frame.children))
     return finished(branch, state, results)
@@ -157,7 +155,9 @@ def most_at_once(branch: Branch, state: State) -> int:
     if "MaxConcurrencyPath" in state:
         return int(evaluated(branch, None, sfn._resolve_path_or_ctx, state["MaxConcurrencyPath"], raw, context) or 0)
     if is_jsonata(branch, state) and "MaxConcurrency" in state:
-        field = evaluated(branch, "MaxConcurrency", sfn._jsonata_state_field, state, "MaxConcurrency", "number", raw, context)
+        field = evaluated(
+            branch, "MaxConcurrency", sfn._jsonata_state_field, state, "MaxConcurrency", "number", raw, context
+        )
         return int(field)
     return int(state.get("MaxConcurrency") or 0)
 

@@ -10,7 +10,7 @@ from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
 from tools.engine.contract import distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
-from tools.engine.contract.answers import send_task_failure, send_task_heartbeat, send_task_success
+from tools.engine.contract.answers import get_activity_task, send_task_failure, send_task_heartbeat, send_task_success
 from tools.engine.contract.clock import clock
 from tools.engine.contract.executions import (
     Answer,
@@ -18,6 +18,7 @@ from tools.engine.contract.executions import (
     describe_execution,
     describe_state_machine_for_execution,
     forget,
+    get_execution_history,
     list_executions,
     redrive_execution,
     run_to_its_end,
@@ -36,7 +37,7 @@ ANSWERS: dict[str, Callable[[Request], Answer]] = {
     "SendTaskSuccess": send_task_success,
     "SendTaskFailure": send_task_failure,
     "SendTaskHeartbeat": send_task_heartbeat,
-    "GetExecutionHistory": sfn._get_execution_history,
+    "GetExecutionHistory": get_execution_history,
 }
 SETTLE_SECONDS = 5  # what an alarm sets going, until the clock goes on to the next
 
@@ -54,7 +55,7 @@ def install() -> None:
 
 
 def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -> Callable[..., Any]:
-    def both(*arguments: Any) -> Any:  # noqa: ANN401
+    def both(*arguments: Any) -> Any:
         answer = function(*arguments)
         afterwards(*arguments)
         return answer
@@ -65,10 +66,12 @@ def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -
 def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         if action == "Skip":
             return await asyncio.to_thread(_skip, json.loads(body)["seconds"])
+        if action == "GetActivityTask":
+            return await get_activity_task(json.loads(body))
         if action in ANSWERS:
             return ANSWERS[action](json.loads(body) if body else {})
         return await ministacks(method, path, headers, body, query)
@@ -76,6 +79,6 @@ def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
     return handle_request
 
 
-def _skip(seconds: float) -> Any:  # noqa: ANN401
+def _skip(seconds: float) -> Any:
     clock.skip(seconds, lambda: work.wait(SETTLE_SECONDS))
     return json_response({"now": clock.now()})

@@ -54,7 +54,9 @@ def too_large(text: str) -> bool:
 
 
 def data_limit_exceeded(name: str) -> StateError:
-    cause = f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+    cause = (
+        f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+    )
     return StateError("States.DataLimitExceeded", cause)
 
 
@@ -229,7 +231,13 @@ class Run:
         with self.lock:
             events = self.record["events"]
             number = len(events) + 1
-            event = {"id": number, "previousEventId": after, "timestamp": round(clock.now(), 3), "type": kind, **(details or {})}
+            event = {
+                "id": number,
+                "previousEventId": after,
+                "timestamp": round(clock.now(), 3),
+                "type": kind,
+                **(details or {}),
+            }
             events.append(event)
             return number
 

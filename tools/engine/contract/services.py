@@ -37,7 +37,7 @@ def install() -> None:
     sfn._prefix_sdk_error = functools.partial(_sdk_error, sfn._prefix_sdk_error)
 
 
-def _send_message(ministacks: Call, resource: str, arguments: Arguments) -> Any:  # noqa: ANN401
+def _send_message(ministacks: Call, resource: str, arguments: Arguments) -> Any:
     url, body = arguments.get("QueueUrl"), arguments.get("MessageBody")
     if isinstance(url, str) and "://" not in url:
         raise sfn._ExecutionError(
@@ -51,10 +51,12 @@ def _send_message(ministacks: Call, resource: str, arguments: Arguments) -> Any:
         return ministacks(resource, arguments)
     except sfn._ExecutionError as error:
         code = error.error.removeprefix("SQS.")
-        raise _failure("SQS", "AmazonSQS", SQS_CLASSES.get(code, "AmazonSQSException"), error.cause, 400, code) from None
+        raise _failure(
+            "SQS", "AmazonSQS", SQS_CLASSES.get(code, "AmazonSQSException"), error.cause, 400, code
+        ) from None
 
 
-def _publish(_resource: str, arguments: Arguments) -> Any:  # noqa: ANN401
+def _publish(_resource: str, arguments: Arguments) -> Any:
     """The query that ministack's SNS reads, in which attributes are numbered."""
     query = {name: value for name, value in arguments.items() if name != "MessageAttributes"}
     if not isinstance(query.get("Message"), str | None):
@@ -79,7 +81,7 @@ def _texts(attributes: Arguments) -> Arguments:
     }
 
 
-def _dynamodb(ministacks: Call, resource: str, arguments: Arguments) -> Any:  # noqa: ANN401
+def _dynamodb(ministacks: Call, resource: str, arguments: Arguments) -> Any:
     try:
         return ministacks(resource, arguments)
     except sfn._ExecutionError as error:

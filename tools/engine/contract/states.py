@@ -1,4 +1,4 @@
-"""The states of a machine, as branches go through them: what ministack evaluates, in the order and with the events of AWS."""
+"""The states of a machine, as branches go through them: ministack evaluates, with AWS's order and events."""
 
 import random
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def _caught(branch: Branch, state: State, error: StateError) -> tuple[Any, str]:
 
 
 def _knows(rule: dict[str, Any], error: StateError) -> bool:
-    """Whether a retrier or catcher names the error. No wildcard stands for States.Runtime, nor TaskFailed for a timeout."""
+    """Whether a retrier or catcher names it. No wildcard means States.Runtime; TaskFailed means no timeout."""
     named = rule.get("ErrorEquals", [])
     if error.names & set(named):
         return True
@@ -109,7 +109,7 @@ def _knows(rule: dict[str, Any], error: StateError) -> bool:
     return "States.ALL" in named or ("States.TaskFailed" in named and error.error != "States.Timeout")
 
 
-def evaluated(branch: Branch, location: str | None, evaluate: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+def evaluated(branch: Branch, location: str | None, evaluate: Callable[..., Any], *arguments: object) -> Any:
     """What ministack evaluates of a state. Raises StateError, after AWS's event where a JSONata expression failed."""
     try:
         return evaluate(*arguments)
@@ -128,7 +128,7 @@ def is_jsonata(branch: Branch, state: State) -> bool:
     return bool(sfn._state_query_language(state, branch.frame.context) == "JSONata")
 
 
-def effective_input(branch: Branch, state: State, *, parameters: bool = True) -> Any:  # noqa: ANN401
+def effective_input(branch: Branch, state: State, *, parameters: bool = True) -> Any:
     """What a state passes on: its Arguments, or what InputPath and Parameters make of its input."""
     frame = branch.frame
     if is_jsonata(branch, state):
@@ -137,7 +137,7 @@ def effective_input(branch: Branch, state: State, *, parameters: bool = True) ->
     return evaluated(branch, None, sfn._apply_parameters, state, data, frame.context) if parameters else data
 
 
-def finished(branch: Branch, state: State, result: Any) -> tuple[Any, str | None]:  # noqa: ANN401
+def finished(branch: Branch, state: State, result: Any) -> tuple[Any, str | None]:
     """The output of a state that has a result, and the next state."""
     raw, context = branch.frame.input, branch.frame.context
     if is_jsonata(branch, state):
@@ -147,6 +147,8 @@ def finished(branch: Branch, state: State, result: Any) -> tuple[Any, str | None
         selected = evaluated(branch, None, sfn._apply_result_selector, state, result)
         output = evaluated(branch, None, sfn._apply_result_path, state, raw, selected)
         output = evaluated(branch, None, sfn._apply_output_path, state, output, context)
+    if too_large(compact(output)):
+        raise data_limit_exceeded(branch.frame.name)
     return output, sfn._next_or_end(state)
 
 
@@ -209,7 +211,9 @@ def _succeed(branch: Branch, state: State) -> Steps:
 def _fail(branch: Branch, state: State) -> Steps:
     raise StateError(
         *(
-            evaluated(branch, field, sfn._fail_state_field, state, field, None, branch.frame.input, branch.frame.context)
+            evaluated(
+                branch, field, sfn._fail_state_field, state, field, None, branch.frame.input, branch.frame.context
+            )
             for field in ("Error", "Cause")
         )
     )

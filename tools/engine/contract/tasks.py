@@ -176,9 +176,7 @@ class Attempt(Pending):
         if self._heartbeat is not None:
             if "heartbeat" in self.alarms:
                 self.alarms["heartbeat"].cancel()
-            self.alarms["heartbeat"] = clock.after(
-                self._heartbeat, lambda: self._time_out("States.HeartbeatTimeout")
-            )
+            self.alarms["heartbeat"] = clock.after(self._heartbeat, lambda: self._time_out("States.HeartbeatTimeout"))
 
     def _time_out(self, *more_names: str) -> None:
         with self.lock:
@@ -197,8 +195,6 @@ def task(branch: Branch, state: State) -> Steps:
     try:
         arguments = effective_input(branch, state)
         timeout, heartbeat = (_seconds(branch, state, field) for field in ("TimeoutSeconds", "HeartbeatSeconds"))
-        if timeout is not None and heartbeat is not None and heartbeat >= timeout:
-            raise StateError("States.Runtime", "HeartbeatSeconds must be smaller than TimeoutSeconds.")
     except StateError:
         attempt.close()
         raise
@@ -224,13 +220,18 @@ def _seconds(branch: Branch, state: State, field: str) -> int | None:
         value = evaluated(branch, field, sfn._jsonata_state_field, state, field, "number", raw, context)
     else:
         value = state[field]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or not 0 < value <= MOST_SECONDS:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value != int(value)
+        or not 0 < value <= MOST_SECONDS
+    ):
         error = "States.QueryEvaluationError" if is_jsonata(branch, state) else "States.Runtime"
         raise StateError(error, f"{field} must be a whole number from 1 to {MOST_SECONDS}, but is {compact(value)}.")
     return int(value)
 
 
-def _call(attempt: Attempt, arguments: Any) -> None:  # noqa: ANN401
+def _call(attempt: Attempt, arguments: Any) -> None:
     called = attempt.resource
     try:
         if called.events == "Activity":
@@ -243,7 +244,7 @@ def _call(attempt: Attempt, arguments: Any) -> None:  # noqa: ANN401
         output = compact(value)
     except sfn._ExecutionError as error:
         attempt.could_not_be_called(error.error, error.cause)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the task fails by it
+    except Exception as error:
         attempt.could_not_be_called("States.Runtime", f"{type(error).__name__}: {error}")
     else:
         if called.waits:
@@ -260,7 +261,7 @@ def _offer(attempt: Attempt, arguments: object) -> None:
     if attempt.resource.arn not in sfn._activities:
         raise sfn._ExecutionError("States.Runtime", f"Activity does not exist: '{attempt.resource.arn}'")
     offers = sfn._activity_tasks.setdefault(attempt.resource.arn, [])
-    offers.append({"taskToken": attempt.give_token(), "input": compact(arguments)})
+    offers.append({"taskToken": attempt.token, "input": compact(arguments)})
 
 
 def start_and_watch(attempt: Attempt, arguments: dict[str, Any]) -> dict[str, Any]:
