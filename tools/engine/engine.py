@@ -108,8 +108,8 @@ class Engine:
     def skip(self, seconds: float) -> datetime:
         """Move the clock of Step Functions forward: waits, timeouts, heartbeats and retries come due, each in its turn.
 
-        What time it is there then; 0 moves nothing. A function's own clock stays, and so do those of all other services:
-        queues, tables, schedules.
+        What time it is there then; 0 moves nothing. A function's own clock stays, and so do those of all other
+        services: queues, tables, schedules.
         """
         with closing(self._connection(SKIP_SECONDS)) as connection:
             headers = {
