@@ -2,7 +2,7 @@
 
 An editor that runs cfn-lint shows them too, given the same option. A finding is about the file, not about what cfn-lint
 makes of it, so that a template that comes on standard input is not checked. Numbers: cfn-lint leaves E9000 to E9999 to
-others (https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md); EC1007 is E9107 there.
+others, as its own page of rules says (https://github.com/aws-cloudformation/cfn-lint); EC1007 is E9107 there.
 """
 
 from functools import cache
