@@ -24,7 +24,7 @@ typed = $(filter command,$(origin $(1)))
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
 	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -55,8 +55,11 @@ env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make
 invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
 	@$(LOCAL) invoke --config-env="$${CONFIG_ENV-default}" -- "$$FUNCTION" "$$EVENT"
 
-test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 7 to 8 minutes
-	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
+test: .venv/test.stamp .venv-engine/engine.stamp ## run what a change can break
+	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder -m "not slow" # on two cores: most tests wait
+
+test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long: every documented command, cost, checks
+	@.venv/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder -m slow
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## run every function in a container, 3 minutes
 	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/containers
@@ -85,7 +88,6 @@ check-types: .venv/test.stamp
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m callback_lint $(OWN_FILES) examples
-	@.venv/bin/python -m pytest linter/tests tests/templates
 
 check-workflows: .venv/test.stamp
 	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github

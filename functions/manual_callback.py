@@ -17,7 +17,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
-from callbacks.error_names import NAME_OF_AWS, is_aws_error_name
+from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
 from callbacks.fields import unknown_field_problem
 from callbacks.metrics import count_callback
 from callbacks.request import MAX_TOKEN_CHARACTERS, is_task_token, printable_execution_id
@@ -78,7 +78,7 @@ def event_problem(event: object) -> str | None:
         (not unknown, unknown),
         (len(keys & {"output", "error", "heartbeat"}) <= 1, "send one of output, error and heartbeat, not several"),
         ("error" not in keys or (isinstance(error, str) and error.strip()), "error must be text, and not empty"),
-        (not (isinstance(error, str) and is_aws_error_name(error)), NAME_OF_AWS),
+        (not (isinstance(error, str) and is_reserved_error_name(error)), RESERVED_ERROR_NAME),
         (cause is None or isinstance(cause, str), "cause must be text"),
         ("cause" not in keys or "error" in keys, "cause needs an error beside it"),
         ("heartbeat" not in keys or event["heartbeat"] is True, "heartbeat must be true, or left out"),

@@ -23,7 +23,8 @@ T = TypeVar("T")
 # AWS may take longer than the embedded AWS: how many times as long a stack that was named is waited for
 PATIENCE = 5 if "STACK_NAME" in os.environ else 1
 
-# By stack name, the section of samconfig.toml that deploys it
+WORKFLOWS = ("payment-callback", "manual-callback", "async-api", "file-exchange", "order-confirmation")
+# By stack name, the section of samconfig.toml that deploys it: of these workflows, and of yours
 STACKS = {
     configured_stack_name(section): section
     for section, commands in tomllib.loads((PROJECT / "samconfig.toml").read_text()).items()
