@@ -2,8 +2,9 @@
 MAKEFLAGS += --jobs=2 # both environments at once
 export PYTHON ?= python3
 
-# An environment without a Python that runs needs one: checked once, however many environments do
-python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
+# An environment whose Python does not run, or that was made in another folder, is made again: that needs a Python,
+# which is checked once, however many environments do
+python_for = $(shell [ -x $(1)/bin/python ] && grep -qF "$(realpath $(1))" $(1)/bin/activate || echo new-enough-python)
 
 LOCAL := .venv/bin/python -m tools
 # Commands that start nothing make do without the environment
@@ -76,7 +77,7 @@ invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
 test: .venv/test.stamp .venv-engine/engine.stamp ## run what a change can break
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder -m "not slow" # on two cores: most tests wait
 
-test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long and rarely breaks
+test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long: every documented command, cost, checks
 	@.venv/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder -m slow
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## run every function in a container, 3 minutes
@@ -155,13 +156,12 @@ clean: down ## end the embedded AWS, remove what was installed or built
 	@.venv-audit/$(PIP_INSTALL) -r requirements-audit.txt
 	@touch $@
 
-# Made again when the Python that they were made with is gone
 .venv/venv.stamp: $(call python_for,.venv)
 .venv-engine/venv.stamp: $(call python_for,.venv-engine)
 .venv-audit/venv.stamp: $(call python_for,.venv-audit)
 .venv/venv.stamp .venv-engine/venv.stamp .venv-audit/venv.stamp:
 	@"$$PYTHON" -m venv --clear $(@D) || \
-		{ echo "$$PYTHON cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+		{ echo "$$PYTHON cannot make a virtual environment. On Debian and Ubuntu it may need: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
 new-enough-python:

@@ -12,7 +12,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools import ToolError, plain
-from tools.engine.engine import Engine
 
 THEIRS = "your AWS, which is asked because the embedded AWS does not run"
 CALLS_AT_ONCE = 8
@@ -46,7 +45,7 @@ def find_aws(execution: str = "") -> Aws:
     """
     from tools import cli
 
-    engine = Engine.attach(cli.DIRECTORY)
+    engine = cli.attach()
     if engine:
         return Aws(engine.client, "the embedded AWS", lambda: engine.skip(0))
     parts = execution.split(":")

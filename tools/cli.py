@@ -1,6 +1,7 @@
 """The commands of `python -m tools`. What they need beyond Python itself is imported where it is used."""
 
 import argparse
+import errno
 import io
 import os
 import shlex
@@ -12,8 +13,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from tools import PROJECT, ToolError, plain, version
-from tools.deployment import deploy
-from tools.engine.engine import Engine, calls_explained
+from tools.deployment import configured_stack_name, deploy
+from tools.engine.engine import Engine, EngineError, calls_explained
 from tools.engine.layers import cache_layers
 from tools.engine.lock import exclusive
 from tools.engine.processes import INTERRUPTS
@@ -51,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ToolError, OSError) as error:
-        print("\n".join(map(plain, str(error).split("\n"))), file=sys.stderr)
+        unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        hint = ": work in a copy of this folder that you may write to" if unwritable else ""
+        print("\n".join(map(plain, f"{error}{hint}".split("\n"))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
@@ -157,11 +160,17 @@ def demo(options: argparse.Namespace) -> int:
 
     chosen = find_demo(options.name)
     with _deployed(_port(options.port), chosen.config_env) as (engine, outputs):
-        return 0 if chosen.run(engine, outputs) else 1
+        try:
+            return 0 if chosen.run(engine, outputs) else 1
+        except EngineError as error:
+            stack = configured_stack_name(chosen.config_env)
+            if stack not in (each["StackName"] for each in _stacks(engine)):
+                raise ToolError(f"The stack {stack} is gone: it was deleted while the demo ran.") from error
+            raise
 
 
 def down(_options: argparse.Namespace) -> int:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None and not DIRECTORY.exists():
         print("The embedded AWS does not run.")
         return 0
@@ -171,18 +180,25 @@ def down(_options: argparse.Namespace) -> int:
 
 
 def status(_options: argparse.Namespace) -> int:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None:
         print("The embedded AWS does not run: `make up` starts it.")
         return 1
     print(f"The embedded AWS runs: {engine.endpoint_url}, port {engine.port}, process {engine.pid}.")
+    stacks = _stacks(engine)
+    for stack in stacks:
+        print(plain(f"{stack['StackName']}: {stack['StackStatus']}"))
+        _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    if not stacks:
+        print("No stack is deployed there: `make up` deploys the payment callback, `make demo-…` another workflow.")
+    return 0
+
+
+def _stacks(engine: Engine) -> list[dict[str, Any]]:
+    """The stacks there, as CloudFormation describes them, without the one in which SAM CLI keeps its bucket."""
     with calls_explained():
         stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
-    for stack in stacks:
-        if not stack["StackName"].startswith("aws-sam-cli-managed"):
-            print(plain(f"{stack['StackName']}: {stack['StackStatus']}"))
-            _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
-    return 0
+    return [stack for stack in stacks if not stack["StackName"].startswith("aws-sam-cli-managed")]
 
 
 def show(options: argparse.Namespace) -> int:
@@ -235,8 +251,14 @@ def env(_options: argparse.Namespace) -> int:
     return 0
 
 
+def attach() -> Engine | None:
+    if Engine(DIRECTORY).orphaned:
+        print(f"{DIRECTORY} was moved or removed while the embedded AWS ran: it is ended.", file=sys.stderr)
+    return Engine.attach(DIRECTORY)
+
+
 def _running() -> Engine:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None:
         raise ToolError("The embedded AWS does not run: `make up` starts it.")
     return engine
@@ -273,7 +295,7 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
 
 
 def _running_engine(port: int) -> Engine | None:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine and port not in (0, engine.port):
         raise ToolError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
     return engine

@@ -68,6 +68,11 @@ class Engine:
         return None
 
     @property
+    def orphaned(self) -> bool:
+        """Whether an engine runs whose folder was removed, or moved to here; `attach` and `stop` end it."""
+        return not self._find() and bool(self._processes(self._mark))
+
+    @property
     def endpoint_url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
 
@@ -213,10 +218,21 @@ class Engine:
         self.port, self.pid, self._tls = port, pid, tls
         return True
 
-    def _processes(self) -> list[int]:
-        """The engine's process, and those of the functions it runs, which outlive an engine that is killed."""
-        marks = (self._mark, f" {self._temporary}/ministack-")
-        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marks)]
+    def _directories(self) -> list[Path]:
+        """The engine's folder, and what it was called before it was moved while an engine ran there."""
+        try:
+            former = Path(json.loads(self._state.read_text())["directory"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return [self.directory]
+        return [self.directory] if former.exists() else [self.directory, former]
+
+    def _processes(self, *marks: str) -> list[int]:
+        """Processes with one of these in their command lines: otherwise the engine's, and those of the functions it
+        runs, which outlive an engine that is killed.
+        """
+        here, marks = str(self.directory), marks or (self._mark, f" {self._temporary}/ministack-")
+        marked = [mark.replace(here, str(directory)) for directory in self._directories() for mark in marks]
+        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marked)]
 
     def _launch(self) -> None:
         self._temporary.mkdir(mode=0o700)
@@ -248,7 +264,8 @@ class Engine:
                 start_new_session=True,
             )
             self.pid = self._process.pid
-            self._state.write_text(json.dumps({"pid": self.pid, "port": self.port, "tls": self._tls}))
+            state = {"pid": self.pid, "port": self.port, "tls": self._tls, "directory": str(self.directory)}
+            self._state.write_text(json.dumps(state))
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -314,7 +331,14 @@ def calls_explained() -> Iterator[None]:
 
 
 def _usable_port(port: int) -> int:
-    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on."""
+    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on or loopback is down."""
+    with socket.create_server((HOST, 0)) as server:
+        try:
+            socket.create_connection(server.getsockname(), timeout=2).close()
+        except OSError as error:
+            raise EngineError(
+                f"Nothing reaches {HOST}: loopback is down, or blocked by a firewall ({error})."
+            ) from error
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
