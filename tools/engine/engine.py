@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,6 +68,11 @@ class Engine:
         return None
 
     @property
+    def orphaned(self) -> bool:
+        """Whether an engine runs whose folder was removed, or moved to here; `attach` and `stop` end it."""
+        return not self._find() and bool(self._processes(self._mark))
+
+    @property
     def endpoint_url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
 
@@ -104,10 +110,11 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def skip(self, seconds: float) -> None:
+    def skip(self, seconds: float) -> datetime:
         """Move the clock of Step Functions forward: waits, timeouts, heartbeats and retries come due, each in its turn.
 
-        A function's own clock stays, and so do those of all other services: queues, tables, schedules.
+        What time it is there then; 0 moves nothing. A function's own clock stays, and so do those of all other
+        services: queues, tables, schedules.
         """
         with closing(self._connection(SKIP_SECONDS)) as connection:
             headers = {
@@ -116,8 +123,10 @@ class Engine:
             }
             connection.request("POST", "/", json.dumps({"seconds": seconds}), headers)
             answer = connection.getresponse()
+            said = answer.read().decode(errors="replace")
             if answer.status != http.HTTPStatus.OK:
-                raise EngineError(f"The embedded AWS did not move its clock: {answer.read().decode(errors='replace')}")
+                raise EngineError(f"The embedded AWS did not move its clock: {said}")
+            return datetime.fromtimestamp(json.loads(said)["now"], UTC)
 
     @property
     def layer_cache(self) -> Path:
@@ -209,10 +218,21 @@ class Engine:
         self.port, self.pid, self._tls = port, pid, tls
         return True
 
-    def _processes(self) -> list[int]:
-        """The engine's process, and those of the functions it runs, which outlive an engine that is killed."""
-        marks = (self._mark, f" {self._temporary}/ministack-")
-        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marks)]
+    def _directories(self) -> list[Path]:
+        """The engine's folder, and what it was called before it was moved while an engine ran there."""
+        try:
+            former = Path(json.loads(self._state.read_text())["directory"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return [self.directory]
+        return [self.directory] if former.exists() else [self.directory, former]
+
+    def _processes(self, *marks: str) -> list[int]:
+        """Processes with one of these in their command lines: otherwise the engine's, and those of the functions it
+        runs, which outlive an engine that is killed.
+        """
+        here, marks = str(self.directory), marks or (self._mark, f" {self._temporary}/ministack-")
+        marked = [mark.replace(here, str(directory)) for directory in self._directories() for mark in marks]
+        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marked)]
 
     def _launch(self) -> None:
         self._temporary.mkdir(mode=0o700)
@@ -244,7 +264,8 @@ class Engine:
                 start_new_session=True,
             )
             self.pid = self._process.pid
-            self._state.write_text(json.dumps({"pid": self.pid, "port": self.port, "tls": self._tls}))
+            state = {"pid": self.pid, "port": self.port, "tls": self._tls, "directory": str(self.directory)}
+            self._state.write_text(json.dumps(state))
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -310,7 +331,14 @@ def calls_explained() -> Iterator[None]:
 
 
 def _usable_port(port: int) -> int:
-    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on."""
+    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on or loopback is down."""
+    with socket.create_server((HOST, 0)) as server:
+        try:
+            socket.create_connection(server.getsockname(), timeout=2).close()
+        except OSError as error:
+            raise EngineError(
+                f"Nothing reaches {HOST}: loopback is down, or blocked by a firewall ({error})."
+            ) from error
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
