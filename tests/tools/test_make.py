@@ -14,6 +14,7 @@ from tools import PROJECT
 
 NASTY = ["it's-2", 'a "b"', "a$b$(c)${d}", "`touch x`$(touch x)", "two\nlines", "a#b\\c;d&e|f", "\x1b[2J", "-x", "é "]
 VALUES = re.findall(r"^VALUES := (.*)", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+ENVIRONMENTS = {".venv": ("venv", "demo", "test", "bench"), ".venv-engine": ("venv", "engine")}
 # Instead of the environment's Python: what it was called with
 PYTHON = f"""#!/bin/sh
 exec {sys.executable} -c 'import json, os, sys; print(json.dumps([*sys.argv[1:], os.getenv("STACK_NAME")]))' "$@"
@@ -22,31 +23,27 @@ exec {sys.executable} -c 'import json, os, sys; print(json.dumps([*sys.argv[1:],
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout in which all is installed, except that nothing is."""
+    """A checkout with environments in which nothing is installed, and stamps that say that all is."""
+    for name in ("Makefile", "requirements-dev.txt", "linter/pyproject.toml", "tools/requirements.txt"):
+        old(tmp_path / name)
+    for name in ("tools/bench/requirements.txt", "tools/engine/requirements.txt"):
+        old(tmp_path / name)
     shutil.copy(PROJECT / "Makefile", tmp_path)
-    for name in (
-        "requirements-dev.txt",
-        "linter/pyproject.toml",
-        "tools/requirements.txt",
-        "tools/bench/requirements.txt",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (0, 0))
-    (tmp_path / "tools/engine").mkdir()
-    shutil.copy(PROJECT / "tools/engine/requirements.txt", tmp_path / "tools/engine")
-    os.utime(tmp_path / "tools/engine/requirements.txt", (0, 0))
-    for time, stamp in enumerate(
-        (".venv/venv", ".venv/demo", ".venv/test", ".venv/bench", ".venv-engine/venv", ".venv-engine/engine"), 1
-    ):
-        (tmp_path / stamp).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{stamp}.stamp").touch()
-        os.utime(tmp_path / f"{stamp}.stamp", (time, time))
-        python = tmp_path / stamp / "../bin/python"
-        python.parent.resolve().mkdir(exist_ok=True)
-        python.resolve().write_text(PYTHON)
-        python.resolve().chmod(0o755)
+    for environment, stamps in ENVIRONMENTS.items():
+        for time, stamp in enumerate(stamps, 1):
+            old(tmp_path / environment / f"{stamp}.stamp", time)
+        old(tmp_path / environment / "bin/activate")
+        (tmp_path / environment / "bin/activate").write_text(f"VIRTUAL_ENV={tmp_path / environment}")
+        python = tmp_path / environment / "bin/python"
+        python.write_text(PYTHON)
+        python.chmod(0o755)
     return tmp_path
+
+
+def old(file: Path, time: int = 0) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    os.utime(file, (time, time))
 
 
 def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -114,3 +111,10 @@ def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
     assert 15 < len(lines) <= 24
     assert max(map(len, lines)) <= 80
+
+
+def test_a_folder_that_was_moved_has_its_environments_made_again(folder: Path) -> None:
+    assert make(folder, "-n", "setup").stdout == "make: Nothing to be done for 'setup'.\n"
+    moved = folder.rename(folder.with_name("moved"))
+    made = re.findall(r"-m venv --clear (\S+)", make(moved, "-n", "setup").stdout)
+    assert sorted(made) == [".venv", ".venv-engine"]
