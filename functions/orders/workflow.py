@@ -47,13 +47,16 @@ def follow_execution(order_id: str, execution_id: str) -> None:
 
 
 def how_ended(status: str, error: str | None, settled: str | None) -> str | None:
-    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise."""
+    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise.
+
+    `status` is as Step Functions names it, `settled` as the table has it.
+    """
     match status, error, settled:
         case ("RUNNING" | "PENDING_REDRIVE" | "SUCCEEDED", _, _) | (_, _, "EXPIRED" | "FAILED"):
             return None
         case ("FAILED", "Order.Cancelled", "CANCELLED") | ("FAILED", "Order.Expired", None):
             return None
-    return "FAILED" if status == "FAILED" else "STOPPED"
+    return "STOPPED" if status == "ABORTED" else "FAILED"
 
 
 def _describe(execution_id: str) -> tuple[str, str | None]:

@@ -208,7 +208,7 @@ ENDS = [
     ("ABORTED", None, "CONFIRMED", "STOPPED"),
     ("ABORTED", None, "CANCELLED", "STOPPED"),
     ("ABORTED", None, "EXPIRED", "EXPIRED"),
-    ("TIMED_OUT", None, None, "STOPPED"),
+    ("TIMED_OUT", None, None, "FAILED"),
     ("FAILED", "SNS.NotFoundException", None, "FAILED"),
     ("FAILED", "SNS.NotFoundException", "CONFIRMED", "FAILED"),
     ("FAILED", "Order.Cancelled", "CANCELLED", "CANCELLED"),
