@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -44,16 +44,16 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
             ends = [each for each in messages[order_ids[execution.label]] if each["outcome"] != "WAITING"]
             execution.notification = ends[0] if ends else None
 
-    def await_messages(name: str, count: int) -> None:
+    def await_messages(order_id: str, count: int) -> None:
         deadline = time.monotonic() + LINK_SECONDS
-        while len(messages[order_ids[name]]) < count and time.monotonic() < deadline:
+        while len(messages[order_id]) < count and time.monotonic() < deadline:
             receive()
 
     def post(name: str) -> None:
         """Post an order, and wait until its workflow has sent the link."""
         order = {"orderId": order_ids[name], "orderDetails": f"The order to {name}"}
         call("POST", f"{url}/orders", key=key, body=order)
-        await_messages(name, 1)
+        await_messages(order_ids[name], 1)
 
     def link(name: str) -> str:
         return reachable(messages[order_ids[name]][0]["link"], engine.endpoint_url)
@@ -61,9 +61,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     executions: list[Execution] = []
     with calls_explained():
         post("expire")
-        for count, how_far in enumerate(_waits(engine, outputs["OrderConfirmationStateMachineArn"]), start=2):
-            console.print(f"Nobody decides about {order_ids['expire']}: {_skip(engine, *how_far)}")
-            await_messages("expire", count)
+        _pass_waits(engine, outputs["OrderConfirmationStateMachineArn"], order_ids["expire"], await_messages)
         for name in ("confirm", "cancel", "open"):
             post(name)
         if not all(messages.values()):
@@ -93,17 +91,15 @@ def _api_key(engine: Engine, outputs: Mapping[str, str]) -> str:
     return str(described["value"])
 
 
-def _waits(engine: Engine, state_machine: str) -> list[tuple[int, str]]:
-    """For how many seconds an order waits, and until what, one wait after the other."""
+def _pass_waits(engine: Engine, state_machine: str, order_id: str, await_messages: Callable[[str, int], None]) -> None:
+    """Move the clock over the waits of an order that nobody decides about, to its reminder and to its end."""
     described = engine.client("stepfunctions").describe_state_machine(stateMachineArn=state_machine)
     states = json.loads(described["definition"])["States"]
-    ends = {"WaitForConfirmation": "its reminder", "WaitForDecision": "its end"}
-    return [(states[name]["TimeoutSeconds"], end) for name, end in ends.items()]
-
-
-def _skip(engine: Engine, seconds: int, until: str) -> str:
-    engine.skip(seconds)
-    return f"the clock moves by {seconds:,} s, to {until}."
+    for count, (name, until) in enumerate((("WaitForConfirmation", "reminder"), ("WaitForDecision", "end")), start=2):
+        seconds = states[name]["TimeoutSeconds"]
+        engine.skip(seconds)
+        make_console().print(f"Nobody decides about {order_id}: the clock moves by {seconds:,} s, to its {until}.")
+        await_messages(order_id, count)
 
 
 def _receive(sqs: Any, queue_url: str, messages: Messages) -> None:  # noqa: ANN401

@@ -111,9 +111,9 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def skip(self, seconds: float) -> None:
+    def skip(self, seconds: float) -> datetime:
         """As skip(), on this engine."""
-        skip(self.endpoint_url, seconds, self._certificate if self._tls else None)
+        return skip(self.endpoint_url, seconds, self._certificate if self._tls else None)
 
     @property
     def layer_cache(self) -> Path:
