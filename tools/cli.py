@@ -24,6 +24,9 @@ FLAGSHIP = "payment-callback"
 MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
+    "waits": ("tools.waits.command", "list who waits for an answer, the oldest first", "setup"),
+    "answer": ("tools.answer", "answer a task that waits, by the name of its execution", "setup"),
+    "desk": ("tools.desk.command", "open a page that shows who waits, executions and queues", "setup"),
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
@@ -36,17 +39,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
-    if options.program:
-        module, target = options.program
-        return _run_program(module, target, others)
-    if others:
+    if others and not options.program:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    command: Callable[[argparse.Namespace], int] = options.command
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
     _let_the_reader_leave()
     try:
+        if options.program:
+            module, target = options.program
+            return _run_program(module, target, others)
+        for number in INTERRUPTS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, _interrupt)
+        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ToolError, OSError) as error:
         unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -167,7 +170,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def down(_options: argparse.Namespace) -> int:
-    engine = _attach()
+    engine = attach()
     if engine is None and not DIRECTORY.exists():
         print("The embedded AWS does not run.")
         return 0
@@ -177,7 +180,7 @@ def down(_options: argparse.Namespace) -> int:
 
 
 def status(_options: argparse.Namespace) -> int:
-    engine = _attach()
+    engine = attach()
     if engine is None:
         print("The embedded AWS does not run: `make up` starts it.")
         return 1
@@ -199,22 +202,20 @@ def _stacks(engine: Engine) -> list[dict[str, Any]]:
 
 
 def show(options: argparse.Namespace) -> int:
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tools.aws import find_aws
     from tools.demos.common import make_console
     from tools.story import find_story, print_story
 
     execution = _given(options.execution, "Name an execution by its ARN or its name: make show EXECUTION=…")
-    engine = _attach()
-    where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
+    aws = find_aws(execution)
     try:
-        client = engine.client if engine else boto3.Session(region_name=_region(execution)).client
-        story = find_story(client, execution)
+        story = find_story(aws.client, execution)
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"No story from {where}: {plain(error)}") from error
+        raise ToolError(f"No story from {aws.name}: {plain(error)}") from error
     if story is None:
-        raise ToolError(f"There is no execution {execution!r} on {where}: give the ARN or the name of one.")
+        raise ToolError(f"There is no execution {execution!r} on {aws.name}: give the ARN or the name of one.")
     print_story(story, make_console())
     return 0
 
@@ -224,12 +225,6 @@ def skip(options: argparse.Namespace) -> int:
     _running().skip(seconds)
     print(f"The clock of Step Functions has moved by {seconds} s; functions and queues have their own time.")
     return 0
-
-
-def _region(execution: str) -> str | None:
-    """That of an ARN, or else of AWS_REGION, which boto3 does not look at; None leaves it to boto3."""
-    parts = execution.split(":")
-    return (parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")) or None
 
 
 def invoke(options: argparse.Namespace) -> int:
@@ -256,14 +251,14 @@ def env(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _attach() -> Engine | None:
+def attach() -> Engine | None:
     if Engine(DIRECTORY).orphaned:
         print(f"{DIRECTORY} was moved or removed while the embedded AWS ran: it is ended.", file=sys.stderr)
     return Engine.attach(DIRECTORY)
 
 
 def _running() -> Engine:
-    engine = _attach()
+    engine = attach()
     if engine is None:
         raise ToolError("The embedded AWS does not run: `make up` starts it.")
     return engine
@@ -300,7 +295,7 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
 
 
 def _running_engine(port: int) -> Engine | None:
-    engine = _attach()
+    engine = attach()
     if engine and port not in (0, engine.port):
         raise ToolError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
     return engine

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,10 +110,11 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def skip(self, seconds: float) -> None:
+    def skip(self, seconds: float) -> datetime:
         """Move the clock of Step Functions forward: waits, timeouts, heartbeats and retries come due, each in its turn.
 
-        A function's own clock stays, and so do those of all other services: queues, tables, schedules.
+        What time it is there then; 0 moves nothing. A function's own clock stays, and so do those of all other
+        services: queues, tables, schedules.
         """
         with closing(self._connection(SKIP_SECONDS)) as connection:
             headers = {
@@ -121,8 +123,10 @@ class Engine:
             }
             connection.request("POST", "/", json.dumps({"seconds": seconds}), headers)
             answer = connection.getresponse()
+            said = answer.read().decode(errors="replace")
             if answer.status != http.HTTPStatus.OK:
-                raise EngineError(f"The embedded AWS did not move its clock: {answer.read().decode(errors='replace')}")
+                raise EngineError(f"The embedded AWS did not move its clock: {said}")
+            return datetime.fromtimestamp(json.loads(said)["now"], UTC)
 
     @property
     def layer_cache(self) -> Path:
