@@ -21,8 +21,12 @@ from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
 FLAGSHIP = "payment-callback"
+MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
+    "waits": ("tools.waits.command", "list who waits for an answer, the oldest first", "setup"),
+    "answer": ("tools.answer", "answer a task that waits, by the name of its execution", "setup"),
+    "desk": ("tools.desk.command", "open a page that shows who waits, executions and queues", "setup"),
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
@@ -35,17 +39,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
-    if options.program:
-        module, target = options.program
-        return _run_program(module, target, others)
-    if others:
+    if others and not options.program:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    command: Callable[[argparse.Namespace], int] = options.command
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
     _let_the_reader_leave()
     try:
+        if options.program:
+            module, target = options.program
+            return _run_program(module, target, others)
+        for number in INTERRUPTS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, _interrupt)
+        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ToolError, OSError) as error:
         unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -74,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
         ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("skip", skip, [], "move the clock of its workflows forward: what they wait for comes due"),
         ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
@@ -83,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
             command.add_argument("execution", nargs="?", default="", help="ARN or name of an execution")
+        if function is skip:
+            command.add_argument("seconds", nargs="?", default="", help="how far: 82800 is 23 hours")
         if function is invoke:
             command.add_argument("function", nargs="?", default="", help="its logical ID: PaymentWorkerFunction")
             command.add_argument("event", nargs="?", default="", help="path of a JSON file, or - for standard input")
@@ -106,6 +113,12 @@ def _run_program(module: str, target: str, arguments: list[str]) -> int:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
         raise ToolError(f"{text!r} is no port (0 to 65535): name a free one, or none at all.")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MOST_SECONDS):
+        raise ToolError(f"{text!r} is no number of seconds from 1 to {MOST_SECONDS}: make skip SECONDS=82800")
     return int(text)
 
 
@@ -157,7 +170,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def down(_options: argparse.Namespace) -> int:
-    engine = _attach()
+    engine = attach()
     if engine is None and not DIRECTORY.exists():
         print("The embedded AWS does not run.")
         return 0
@@ -167,7 +180,7 @@ def down(_options: argparse.Namespace) -> int:
 
 
 def status(_options: argparse.Namespace) -> int:
-    engine = _attach()
+    engine = attach()
     if engine is None:
         print("The embedded AWS does not run: `make up` starts it.")
         return 1
@@ -189,30 +202,29 @@ def _stacks(engine: Engine) -> list[dict[str, Any]]:
 
 
 def show(options: argparse.Namespace) -> int:
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tools.aws import find_aws
     from tools.demos.common import make_console
     from tools.story import find_story, print_story
 
     execution = _given(options.execution, "Name an execution by its ARN or its name: make show EXECUTION=…")
-    engine = _attach()
-    where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
+    aws = find_aws(execution)
     try:
-        client = engine.client if engine else boto3.Session(region_name=_region(execution)).client
-        story = find_story(client, execution)
+        story = find_story(aws.client, execution)
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"No story from {where}: {plain(error)}") from error
+        raise ToolError(f"No story from {aws.name}: {plain(error)}") from error
     if story is None:
-        raise ToolError(f"There is no execution {execution!r} on {where}: give the ARN or the name of one.")
+        raise ToolError(f"There is no execution {execution!r} on {aws.name}: give the ARN or the name of one.")
     print_story(story, make_console())
     return 0
 
 
-def _region(execution: str) -> str | None:
-    """That of an ARN, or else of AWS_REGION, which boto3 does not look at; None leaves it to boto3."""
-    parts = execution.split(":")
-    return (parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")) or None
+def skip(options: argparse.Namespace) -> int:
+    seconds = _seconds(options.seconds)
+    _running().skip(seconds)
+    print(f"The clock of Step Functions has moved by {seconds} s; functions and queues have their own time.")
+    return 0
 
 
 def invoke(options: argparse.Namespace) -> int:
@@ -239,14 +251,14 @@ def env(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _attach() -> Engine | None:
+def attach() -> Engine | None:
     if Engine(DIRECTORY).orphaned:
         print(f"{DIRECTORY} was moved or removed while the embedded AWS ran: it is ended.", file=sys.stderr)
     return Engine.attach(DIRECTORY)
 
 
 def _running() -> Engine:
-    engine = _attach()
+    engine = attach()
     if engine is None:
         raise ToolError("The embedded AWS does not run: `make up` starts it.")
     return engine
@@ -283,7 +295,7 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
 
 
 def _running_engine(port: int) -> Engine | None:
-    engine = _attach()
+    engine = attach()
     if engine and port not in (0, engine.port):
         raise ToolError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
     return engine

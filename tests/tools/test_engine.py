@@ -54,7 +54,7 @@ def test_a_taken_port_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch:
 
 def test_an_engine_that_dies_leaves_nothing_but_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.engine.engine.ENGINE_PYTHON", Path(sys.executable))
-    with pytest.raises(EngineError, match="No module named ministack"):
+    with pytest.raises(EngineError, match="No package metadata was found for ministack"):
         Engine(tmp_path / "aws").start()
     assert list(tmp_path.iterdir()) == []
 

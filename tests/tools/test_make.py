@@ -74,6 +74,10 @@ def test_a_value_reaches_the_command_as_it_was_typed(folder: Path, value: str) -
     assert called_with(folder, "demo", f"PORT={value}")[-2] == f"--port={value}"
     assert called_with(folder, "cost", f"RUNS={value}")[-2] == f"--runs={value}"
     assert called_with(folder, "test-aws", f"STACK={value}")[-1] == value
+    where = called_with(folder, "waits", f"STACK={value}", f"STATE_MACHINE={value}", "LATE=1")
+    assert where[3:-1] == [f"--stack={value}", f"--state-machine={value}", "--late"]
+    answer = called_with(folder, "answer", *(f"{name}={value}" for name in ("EXECUTION", "STATE", "OUTPUT", "ERROR")))
+    assert answer[3:-1] == [*(f"--{name}={value}" for name in ("state", "output", "error")), "--", value]
     three = called_with(folder, "invoke", *(f"{name}={value}" for name in ("FUNCTION", "EVENT", "CONFIG_ENV")))
     assert three[-5:-1] == [f"--config-env={value}", "--", value, value]
     assert not (folder / "x").exists()
@@ -109,7 +113,7 @@ def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str
 
 def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
-    assert 15 < len(lines) <= 24
+    assert 15 < len(lines) <= 28
     assert max(map(len, lines)) <= 80
 
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,8 +24,10 @@ REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the engine takes any
 
 ENGINE_PYTHON = PROJECT / ".venv-engine" / "bin" / "python"
+CONTRACT = PROJECT / "tools" / "engine" / "contract"
 START_SECONDS = 30
 STOP_SECONDS = 10
+SKIP_SECONDS = 600  # in which all that comes due must have been done
 LOG_LINES_SHOWN = 15
 
 # What the engine, and so each function it runs, sees of the user's environment: no AWS_*, no proxy, no Docker
@@ -107,6 +110,24 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def skip(self, seconds: float) -> datetime:
+        """Move the clock of Step Functions forward: waits, timeouts, heartbeats and retries come due, each in its turn.
+
+        What time it is there then; 0 moves nothing. A function's own clock stays, and so do those of all other
+        services: queues, tables, schedules.
+        """
+        with closing(self._connection(SKIP_SECONDS)) as connection:
+            headers = {
+                "X-Amz-Target": "AWSStepFunctions.Skip",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/states/aws4_request",
+            }
+            connection.request("POST", "/", json.dumps({"seconds": seconds}), headers)
+            answer = connection.getresponse()
+            said = answer.read().decode(errors="replace")
+            if answer.status != http.HTTPStatus.OK:
+                raise EngineError(f"The embedded AWS did not move its clock: {said}")
+            return datetime.fromtimestamp(json.loads(said)["now"], UTC)
+
     @property
     def layer_cache(self) -> Path:
         """Where `sam local invoke` looks for layers."""
@@ -183,7 +204,7 @@ class Engine:
     @property
     def _mark(self) -> str:
         """In the engine's command line only: an option that Python ignores tells it from every other process."""
-        return f"-X engine={self.directory} -m ministack"
+        return f"-X engine={self.directory} "
 
     def _find(self) -> bool:
         """Take port and process id from the state file if they are those of a running engine."""
@@ -234,7 +255,7 @@ class Engine:
         }
         with self._log.open("wb") as log, interrupts_held():
             self._process = subprocess.Popen(
-                [ENGINE_PYTHON, "-X", f"engine={self.directory}", "-m", "ministack"],
+                [ENGINE_PYTHON, "-X", f"engine={self.directory}", CONTRACT],
                 cwd=self._temporary,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -265,11 +286,11 @@ class Engine:
         except (OSError, http.client.HTTPException):
             return False
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, seconds: float = 2) -> http.client.HTTPConnection:
         if not self._tls:
-            return http.client.HTTPConnection(HOST, self.port, timeout=2)
+            return http.client.HTTPConnection(HOST, self.port, timeout=seconds)
         trust = ssl.create_default_context(cafile=self._certificate)
-        return http.client.HTTPSConnection(HOST, self.port, timeout=2, context=trust)
+        return http.client.HTTPSConnection(HOST, self.port, timeout=seconds, context=trust)
 
     def _last_words(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
