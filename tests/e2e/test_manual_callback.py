@@ -206,10 +206,10 @@ def received(stack: Stack) -> int:
 
 
 def test_work_that_nobody_does_ends_in_a_timeout(stack: Stack) -> None:
-    # Given a workflow that waits for 2 seconds, not for a day
-    with stack.impatient(MACHINE, "RequestWork", TimeoutSeconds=2, HeartbeatSeconds=1):
-        # When
+    with stack.overdue(MACHINE, "RequestWork", TimeoutSeconds=2, HeartbeatSeconds=1) as time_is_up:
         work = take_work(stack)
+        # When
+        time_is_up()
         end = stack.ended(work.execution_id)
     # Then
     assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")

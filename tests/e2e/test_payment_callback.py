@@ -52,13 +52,14 @@ def test_payments_succeed_and_fail_and_each_end_is_notified_as_it_is(
 def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
-    # Given a workflow that waits for 1 second, not for an hour, and a worker that does not answer
+    # Given a worker that does not answer
     with (
         stack.consumer_off("PaymentWorkerFunctionName"),
-        stack.impatient("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1),
+        stack.overdue("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1) as time_is_up,
     ):
-        # When
         execution_id = stack.start(order)
+        # When
+        time_is_up()
         end = stack.ended(execution_id)
     # Then
     assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
