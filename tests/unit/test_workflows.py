@@ -100,7 +100,7 @@ def test_an_api_call_that_succeeds_has_the_response_as_its_output() -> None:
 
 
 # ------------------------------------------------------------------ a file exchange
-ASKED: Fields = {"uuid": "6f2f2a5e-3c1d-5b6a-9e0f-1a2b3c4d5e6f", "info": None}
+ASKED: Fields = {"uuid": "3b412a43-2986-5a1d-9119-cf193fd96cd6", "info": None}
 
 
 @pytest.mark.parametrize("content", [{"status": "done"}, [1], "text", None, [], {}, False], ids=repr)
