@@ -1,75 +1,82 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --jobs=2 # both environments at once
+export PYTHON ?= python3
 
-# The first of these that runs and is new enough, unless PYTHON= names one
-CANDIDATES := python3 python3.11 python3.12 python3.13 python3.14
-NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
-PYTHON ?= $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$python && break; done)
 # An environment without a Python that runs needs one: checked once, however many environments do
 python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
 
 LOCAL := .venv/bin/python -m tools
 # Commands that start nothing make do without the environment
-LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$(PYTHON)")" -m tools
+LOCAL_OR_BARE = "$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo "$$PYTHON")" -m tools
 OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
+# What is typed reaches a command through its environment, as it was typed: no $ in it is make's, no quote the shell's
+VALUES := CONFIG_ENV EVENT EXECUTION FILES FUNCTION PORT PYTHON RUNS STACK
+define as_typed
+$(if $(strip $(value $(1))),,$(error $(1) is empty: give it a value, or leave it out))
+override $(1) := $$(value $(1))
+export $(1)
+endef
+typed = $(filter command,$(origin $(1)))
 # Only from the command line: some environments have a PORT of their own
-ifeq ($(origin PORT),command line)
-PORT_OPTION := --port $(PORT)
-endif
+PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
+$(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
-help: ## print this
-	@awk -F ': .*## ' '/^[a-z -]+:.* ## / { printf "make %-35s %s\n", $$1, $$2 }' Makefile
+help:
+	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` needs, into this folder
 
-demo: setup ## run 10 payments on an embedded AWS and show how they went  [PORT=a free one]
+demo: setup ## run 10 payments and show how they went  [PORT=…]
 	@$(LOCAL) demo $(PORT_OPTION)
 
-demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation: demo-%: setup ## the same for a sibling workflow
+demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation: demo-%: setup ## manual-callback async-api file-exchange order-confirmation
 	@$(LOCAL) demo $* $(PORT_OPTION)
 
-up: setup ## start the embedded AWS and deploy template.yaml to it  [PORT=a free one]
+up: setup ## start the embedded AWS, deploy template.yaml  [PORT=…]
 	@$(LOCAL) up $(PORT_OPTION)
 
 down: $(call python_for,.venv) ## end the embedded AWS
 	@$(LOCAL_OR_BARE) down
 
-status: $(call python_for,.venv) ## show whether the embedded AWS runs, and what is deployed there
+status: $(call python_for,.venv) ## show what runs, and what is deployed there
 	@$(LOCAL_OR_BARE) status
 
-show: .venv/demo.stamp ## tell the story of one execution, on the embedded AWS or, while that does not run, on yours  [EXECUTION=its ARN or name]
-	@$(LOCAL) show $(if $(EXECUTION),'$(EXECUTION)')
+show: .venv/demo.stamp ## tell the story of an execution  EXECUTION=ARN or name
+	@$(LOCAL) show -- "$$EXECUTION"
 
-env: $(call python_for,.venv) ## point a shell's AWS CLI and SAM CLI at the embedded AWS: eval "$(make -s env)"
+env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
-invoke: setup ## run a function in a container, its callbacks going to the embedded AWS  FUNCTION=its-ID EVENT=file [CONFIG_ENV=default]
-	@$(LOCAL) invoke --config-env $(or $(CONFIG_ENV),default) $(FUNCTION) "$(EVENT)"
+invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
+	@$(LOCAL) invoke --config-env="$${CONFIG_ENV-default}" -- "$$FUNCTION" "$$EVENT"
 
-test: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run every test, 7 to 8 minutes
-	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder # on two cores: most tests wait
+test: .venv/test.stamp .venv-engine/engine.stamp ## run what a change can break
+	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder -m "not slow" # on two cores: most tests wait
 
-test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## invoke every function with every sample event in a container, where Docker runs: 3 minutes
+test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long and rarely breaks: every command of the documents, cost, checks
+	@.venv/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder -m slow
+
+test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## run every function in a container, 3 minutes
 	@.venv/bin/python -m pytest -r s --numprocesses 2 --no-loadscope-reorder tests/containers
 
-test-aws: .venv/test.stamp ## run the end-to-end tests against a stack of yours on AWS  STACK=its name
-	@: $(or $(STACK),$(error Name the stack, as in: make test-aws STACK=payment-callback))
-	@STACK_NAME="$(STACK)" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
+test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
+	@$(if $(strip $(value STACK)),,$(error Name the stack, as in: make test-aws STACK=payment-callback))
+	@STACK_NAME="$$STACK" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
 
-faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault, and balance the ledger
+faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault
 	@.venv/bin/python -m tests.faults
 
-bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure cold starts, batches, bursts and a backlog beside a baseline, about 10 minutes
+bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure beside a baseline, about 10 minutes
 	@.venv/bin/python -m tools bench
 
-cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS, and write docs/cost.md anew  [RUNS=20]
-	@.venv/bin/python -m tools cost $(if $(RUNS),--runs $(RUNS))
+cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS  [RUNS=20]
+	@.venv/bin/python -m tools cost $${RUNS+--runs="$$RUNS"}
 
-check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## format, lint and types of the code, the rules and the judges of the templates
+check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## check format, lint and types of the code, and templates
 
 check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
@@ -80,26 +87,25 @@ check-types: .venv/test.stamp
 
 check-rules: .venv/test.stamp
 	@.venv/bin/python -m callback_lint $(OWN_FILES) examples
-	@.venv/bin/python -m pytest linter/tests tests/templates
 
 check-workflows: .venv/test.stamp
 	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
 	@.venv/bin/cfn-lint .github/aws-role.yaml
 
-lint: .venv/test.stamp ## judge templates and state machines, yours as well  [FILES="a folder or files"]
-	@.venv/bin/python -m callback_lint $(or $(FILES),$(OWN_FILES))
+lint: .venv/test.stamp ## check templates and state machines  [FILES="yours"]
+	@if [ -e "$$FILES" ]; then set -- "$$FILES"; else set -- $${FILES-$(OWN_FILES)}; fi; .venv/bin/python -m callback_lint "$$@"
 
-audit: .venv/test.stamp .venv-audit/audit.stamp ## ask every judge of templates about every template
+audit: .venv/test.stamp .venv-audit/audit.stamp ## run cfn-lint, SAM CLI and checkov on every template
 	@.venv/bin/python -m tools checks
 
-pictures: .venv/test.stamp ## draw the diagrams of the documents again, from templates and state machines
+pictures: .venv/test.stamp ## draw the diagrams of the documents again
 	@.venv/bin/python -m tools diagrams
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
 	@.venv/bin/python -m ruff check --fix .
 
-clean: down ## end the embedded AWS and remove all that was installed or built
+clean: down ## end the embedded AWS, remove what was installed or built
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find examples functions linter tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -135,10 +141,10 @@ clean: down ## end the embedded AWS and remove all that was installed or built
 .venv-engine/venv.stamp: $(call python_for,.venv-engine)
 .venv-audit/venv.stamp: $(call python_for,.venv-audit)
 .venv/venv.stamp .venv-engine/venv.stamp .venv-audit/venv.stamp:
-	@"$(PYTHON)" -m venv --clear $(@D) || \
-		{ echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@"$$PYTHON" -m venv --clear $(@D) || \
+		{ echo "$$PYTHON cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
 new-enough-python:
-	@"$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "Python 3.11 or newer is needed: install it, or name it as in: make PYTHON=/path/to/python3.12" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""Asks a payment provider by HTTP: copied to functions/, it takes the place of the coin in payment_worker.py."""
+"""Asks a payment provider by HTTP: copied over functions/payment_provider.py, it replaces the coin there."""
 
 from typing import Any
 
@@ -16,16 +16,16 @@ class ProviderUnavailable(PrintableError):
     """The provider said neither yes nor no: the request comes back to the queue, and is a dead letter in the end."""
 
 
-def charge(payment: dict[str, Any], execution_id: str | None) -> bool:
+def charge(payment: dict[str, Any], idempotency_key: str) -> bool:
     """Whether the provider at PAYMENT_PROVIDER_URL takes the payment: it answers 200 for yes and 402 for no.
 
     The execution's ARN is the idempotency key. A request that comes again, by another delivery, a retry or a redrive,
     has the same one, so that the provider charges once. Raises ProviderUnavailable, ConfigurationError, or an error of
     urllib3, for each of which the request comes back.
     """
-    if execution_id is None:
+    if not idempotency_key.startswith("arn:"):  # a task token, which is another one at each retry
         raise ProviderUnavailable("a request without an executionId is not charged: it would have no idempotency key")
-    key = {"Idempotency-Key": execution_id}
+    key = {"Idempotency-Key": idempotency_key}
     answer = _http.request("POST", setting("PAYMENT_PROVIDER_URL"), json=payment, headers=key)
     if answer.status not in (200, 402):
         raise ProviderUnavailable(f"the provider answers {answer.status}")

@@ -1,45 +1,36 @@
 """Passes requests from a queue on to the asynchronous API, here a simulator, exactly once each.
 
-An outside API in the place of the simulator needs an idempotency key made of executionId, by which it does the work of
-an execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
+An outside API instead of the simulator needs an idempotency key made of executionId, by which it does the work of an
+execution once: a task that is retried or redriven sends its request again, under another token, the one to answer.
 """
 
 import hashlib
-import json
 from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
 from callbacks.batch import BatchResponse, Record, process_batch
-from callbacks.calls import client
-from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.entry import lambda_entry, logger
+from callbacks.executions import start_once
 from callbacks.request import parse_callback_request
 from callbacks.settings import setting
 from callbacks.task import Outcome, send_task_failure
 
 MAX_WAIT_SECONDS = 99_999_999  # of a Wait state
 
-# With the limits of a callback, so that a record needs MAX_CALL_SECONDS at most whichever of the two it takes
-_stepfunctions = client("stepfunctions")
-
-
-class SimulatorNotStarted(PrintableError):
-    """The simulator may or may not have started: a throttle, a fault of the service or the network, a missing right."""
-
 
 @lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     simulator_arn = setting("SIMULATOR_STATE_MACHINE_ARN")
-    return process_batch(event, context, partial(pass_request_on, simulator_arn=simulator_arn))
+    return process_batch(event, context, partial(record_handler, simulator_arn=simulator_arn))
 
 
-def pass_request_on(record: Record, simulator_arn: str) -> Outcome | None:
+def record_handler(record: Record, simulator_arn: str) -> Outcome | None:
     """Start the simulator for one message, or fail the waiting task at once when the request is not valid.
 
     Returns the outcome of that failure, None where the simulator is to call back. Raises UnreadableMessage,
-    CallbackNotDelivered or SimulatorNotStarted.
+    CallbackNotDelivered or ExecutionNotStarted.
     """
     request = parse_callback_request(record["body"])
     problem = request.problem or request_problem(request.payload)
@@ -47,10 +38,10 @@ def pass_request_on(record: Record, simulator_arn: str) -> Outcome | None:
         outcome = send_task_failure(request.task_token, "AsyncApi.InvalidRequest", problem)
         logger.info("invalid request refused", outcome=outcome, correlation_id=request.execution_id)
         return outcome
-    started = start_simulator(
+    started = start_once(
         simulator_arn,
         name=simulation_name(request.task_token),
-        simulation={
+        execution_input={
             "taskToken": request.task_token,
             "waitTime": int(request.payload["waitTime"]),
             "status": request.payload["status"],
@@ -61,30 +52,13 @@ def pass_request_on(record: Record, simulator_arn: str) -> Outcome | None:
     return None
 
 
-def start_simulator(simulator_arn: str, name: str, simulation: dict[str, Any]) -> bool:
-    """Whether this call found no simulation of this name that has ended. Raises SimulatorNotStarted.
-
-    There is one simulation of a name, however often it is started. While it runs, each call looks like the first.
-    """
-    try:
-        _stepfunctions.start_execution(stateMachineArn=simulator_arn, name=name, input=json.dumps(simulation))
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "Unknown")
-        if code != "ExecutionAlreadyExists":
-            raise SimulatorNotStarted(code) from None
-        return False
-    except BotoCoreError as error:
-        raise SimulatorNotStarted(type(error).__name__) from None
-    return True
-
-
 def simulation_name(task_token: str) -> str:
     """The SHA-256 of the token, in hexadecimal: always the same for a message, and no way back to the token.
 
-    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs a simulation
-    of its own to be answered.
+    Not of the execution, whose name stays taken: a redriven execution waits under a new token, which needs another
+    simulation to be answered.
     """
-    return hashlib.sha256(task_token.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(task_token.encode()).hexdigest()
 
 
 def request_problem(payload: object) -> str | None:

@@ -16,10 +16,10 @@ from callbacks.task import Outcome, send_task_failure
 
 @lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
-    return process_batch(event, context, report_undeliverable)
+    return process_batch(event, context, record_handler)
 
 
-def report_undeliverable(record: Record) -> Outcome:
+def record_handler(record: Record) -> Outcome:
     """Fail the workflow of one message with `Callback.Undeliverable`.
 
     Raises UnreadableMessage or CallbackNotDelivered.

@@ -1,13 +1,15 @@
-"""Resumes, fails or keeps alive the workflow behind a task token, on the word of whoever invokes it.
+"""Resumes, fails or keeps alive the workflow behind a task token, as whoever invokes it says.
 
 The event says what to do:
 
     {"token": …}                           resume the workflow with the output null
     {"token": …, "output": …}              resume it with this output, any JSON of up to 262,144 bytes
     {"token": …, "error": …, "cause": …}   fail it; a cause that is left out, null or empty reads "No cause was given."
-    {"token": …, "heartbeat": true}        tell it that the work goes on
+    {"token": …, "heartbeat": true}        report that the work goes on
 
-The answer is `{"action": "success" | "failure" | "heartbeat", "outcome": …}` with a value of callbacks.task.Outcome.
+Each may have the `executionId` of the message beside the token. The answer is
+`{"action": "success" | "failure" | "heartbeat", "outcome": …, "executionId": …}`: the outcome is one of
+callbacks.task.Outcome, the executionId is there where the event has one, and says which execution was meant.
 """
 
 from typing import Any
@@ -15,9 +17,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
-from callbacks.error_names import NAME_OF_AWS, is_aws_error_name
+from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
+from callbacks.fields import unknown_field_problem
 from callbacks.metrics import count_callback
-from callbacks.request import MAX_TOKEN_CHARACTERS, is_task_token
+from callbacks.request import MAX_TOKEN_CHARACTERS, is_task_token, printable_execution_id
 from callbacks.task import (
     Outcome,
     UnusableOutput,
@@ -27,7 +30,7 @@ from callbacks.task import (
     send_task_success,
 )
 
-_KEYS = {"token", "output", "error", "cause", "heartbeat"}
+_FIELDS = {"token", "executionId", "output", "error", "cause", "heartbeat"}
 
 
 class MalformedEvent(PrintableError):
@@ -45,9 +48,10 @@ def call_back(event: dict[str, Any]) -> dict[str, str]:
     if problem:
         raise MalformedEvent(problem)
     action, outcome = _send(event)
-    logger.info("callback sent", action=action, outcome=outcome)
+    execution_id = event.get("executionId")
+    logger.info("callback sent", action=action, outcome=outcome, correlation_id=execution_id)
     count_callback(outcome)
-    return {"action": action, "outcome": outcome}
+    return {"action": action, "outcome": outcome, **({"executionId": execution_id} if execution_id else {})}
 
 
 def _send(event: dict[str, Any]) -> tuple[str, Outcome]:
@@ -63,13 +67,18 @@ def event_problem(event: object) -> str | None:
     """What keeps an event from being acted on, in words for whoever sent it; None if nothing does."""
     if not isinstance(event, dict):
         return 'The event must be a JSON object: send at least {"token": "…"}.'
-    error, cause, keys = event.get("error"), event.get("cause"), event.keys()
+    error, cause, execution_id, keys = event.get("error"), event.get("cause"), event.get("executionId"), event.keys()
+    unknown = unknown_field_problem(keys, _FIELDS) or ""
     checks = [
         (is_task_token(event.get("token")), f"token must be text of 1 to {MAX_TOKEN_CHARACTERS:,} characters"),
-        (keys <= _KEYS, "beside token, send nothing but output, or error and cause, or heartbeat"),
+        (
+            execution_id is None or printable_execution_id(execution_id),
+            "executionId must be the ARN of an execution, as the message has it",
+        ),
+        (not unknown, unknown),
         (len(keys & {"output", "error", "heartbeat"}) <= 1, "send one of output, error and heartbeat, not several"),
         ("error" not in keys or (isinstance(error, str) and error.strip()), "error must be text, and not empty"),
-        (not (isinstance(error, str) and is_aws_error_name(error)), NAME_OF_AWS),
+        (not (isinstance(error, str) and is_reserved_error_name(error)), RESERVED_ERROR_NAME),
         (cause is None or isinstance(cause, str), "cause must be text"),
         ("cause" not in keys or "error" in keys, "cause needs an error beside it"),
         ("heartbeat" not in keys or event["heartbeat"] is True, "heartbeat must be true, or left out"),

@@ -4,13 +4,13 @@ The cause of a failure is left out on purpose: its text may come from outside, a
 execution, where it can be read.
 """
 
-import json
 import re
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.json_text import UnreadableJson, read_json
 from callbacks.request import printable_execution_id
 
 # A name or a sentence; neither a task token nor the number of a card, both of which hold digits
@@ -33,7 +33,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
         log_notification(message_id, body)
 
 
-def log_notification(message_id: str, body: str) -> None:
+def log_notification(message_id: str, body: object) -> None:
     """Log what a notification says of its outcome. One that says nothing of it is not tried again: it would stay so."""
     notification = read_notification(body)
     if not notification:
@@ -49,16 +49,16 @@ def log_notification(message_id: str, body: str) -> None:
     )
 
 
-def read_notification(body: str) -> dict[str, str]:
+def read_notification(body: object) -> dict[str, str]:
     """The fields `outcome`, `message`, `Error` and `executionId` of a notification, those that are text.
 
-    Each is cut to 256 characters. Empty when the body is no JSON object, or has no outcome.
+    Each is cut to 256 characters. Empty when the body is no JSON object that can be read, or has no outcome.
     """
     try:
-        notification = json.loads(body)
-    except (TypeError, ValueError, RecursionError):
+        notification = read_json(body) if isinstance(body, str) else None
+    except UnreadableJson:
         return {}
-    if not isinstance(notification, dict) or not isinstance(notification.get("outcome"), str):
+    if not isinstance(notification, dict) or not plain_words(notification.get("outcome")):
         return {}
     printable = {name: plain_words(notification.get(name)) for name in ("outcome", "message", "Error")}
     printable["executionId"] = printable_execution_id(notification.get("executionId"))
@@ -66,7 +66,10 @@ def read_notification(body: str) -> dict[str, str]:
 
 
 def plain_words(value: object) -> str | None:
-    """What may be logged of a text that comes from outside: all of it, or that it was withheld. None for no text."""
-    if not isinstance(value, str):
+    """What may be logged of a text that comes from outside: all of it, or that it was withheld.
+
+    None for what is no text, or an empty one: EventBridge makes that of an error that nobody gave.
+    """
+    if not isinstance(value, str) or not value:
         return None
     return value if _PLAIN_WORDS.fullmatch(value) else "(withheld: not plain words)"

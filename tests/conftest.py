@@ -47,6 +47,7 @@ settings.load_profile("unhurried")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "local(why): not for a stack that STACK_NAME names")
     config.addinivalue_line("markers", "aws(why): only for a stack on AWS that STACK_NAME names")
+    config.addinivalue_line("markers", "slow: takes long and rarely breaks; runs by `make test-slow`")
     config.stash[GIVEN] = given_stack(os.environ["STACK_NAME"]) if "STACK_NAME" in os.environ else None
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal and config.stash[GIVEN]:

@@ -7,3 +7,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 class ToolError(Exception):
     """What went wrong and what to do about it, in words for whoever typed the command."""
+
+
+def plain(value: object) -> str:
+    r"""The text of a value from outside, for one line of a terminal: what is not printable is escaped, as in `\n`."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(value))

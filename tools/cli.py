@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
-from tools import PROJECT, ToolError
+from tools import PROJECT, ToolError, plain
 from tools.deployment import deploy
 from tools.engine.engine import Engine, calls_explained
 from tools.engine.layers import cache_layers
@@ -20,12 +20,12 @@ from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
 FLAGSHIP = "payment-callback"
-# Commands that read their own options: the module, and what it does
+# Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
-    "bench": ("tools.bench.command", "measure the payment callback beside a baseline, and write docs/benchmarks.md"),
-    "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md"),
-    "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template"),
-    "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again"),
+    "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
+    "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
+    "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
+    "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again", "pictures"),
 }
 
 
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
     if options.program:
-        return _run_program(options.program, others)
+        module, target = options.program
+        return _run_program(module, target, others)
     if others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     command: Callable[[argparse.Namespace], int] = options.command
@@ -44,24 +45,24 @@ def main(arguments: list[str] | None = None) -> int:
     _let_the_reader_leave()
     try:
         return command(options)
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(error, file=sys.stderr)
+    except (ToolError, OSError) as error:
+        print("\n".join(map(plain, str(error).split("\n"))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(plain(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools", description="Runs, shows, checks and measures the workflows."
-    )
+    parser = _Parser(prog="python -m tools", description="Runs, shows, checks and measures the workflows.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    port = argparse.ArgumentParser(add_help=False)
-    port.add_argument("--port", type=_port, default=0, help="port to listen on, on loopback (default: a free one)")
+    port = _Parser(add_help=False)
+    port.add_argument("--port", default="0", help="port to listen on, on loopback (default: a free one)")
     for name, function, parents, text in (
         ("up", up, [port], "start it unless it runs, and deploy template.yaml"),
         ("demo", demo, [port], "the same, then run a workflow and show how it went"),
@@ -76,27 +77,37 @@ def _parser() -> argparse.ArgumentParser:
         if function is demo:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
-            command.add_argument("execution", help="ARN or name of an execution")
+            command.add_argument("execution", nargs="?", default="", help="ARN or name of an execution")
         if function is invoke:
-            command.add_argument("function", help="its logical ID: PaymentWorkerFunction")
-            command.add_argument("event", help="path of a JSON file, or - for standard input")
+            command.add_argument("function", nargs="?", default="", help="its logical ID: PaymentWorkerFunction")
+            command.add_argument("event", nargs="?", default="", help="path of a JSON file, or - for standard input")
             command.add_argument("--config-env", default="default", help="section of samconfig.toml (default: default)")
-    for name, (module, text) in PROGRAMS.items():
-        commands.add_parser(name, help=text, add_help=False).set_defaults(program=module)
+    for name, (module, text, target) in PROGRAMS.items():
+        commands.add_parser(name, help=text, add_help=False).set_defaults(program=(module, target))
     return parser
 
 
-def _run_program(module: str, arguments: list[str]) -> int:
+def _run_program(module: str, target: str, arguments: list[str]) -> int:
     from importlib import import_module
 
-    main: Callable[[list[str]], int] = import_module(module).main
-    return main(arguments)
+    try:
+        main: Callable[[list[str]], int] = import_module(module).main
+        return main(arguments)
+    except ModuleNotFoundError as missing:
+        print(f"{missing.name} is not installed for {sys.executable}: `make {target}` installs it.", file=sys.stderr)
+        return 1
 
 
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number (0 to 65535)")
+        raise ToolError(f"{text!r} is no port (0 to 65535): name a free one, or none at all.")
     return int(text)
+
+
+def _given(value: str, what: str) -> str:
+    if not value.strip():
+        raise ToolError(what)
+    return value
 
 
 class _Output(io.FileIO):
@@ -121,7 +132,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def up(options: argparse.Namespace) -> int:
-    with _deployed(options.port, "default") as (_, outputs):
+    with _deployed(_port(options.port), "default") as (_, outputs):
         _print_outputs(outputs)
     return 0
 
@@ -130,7 +141,7 @@ def demo(options: argparse.Namespace) -> int:
     from tools.demos import find_demo
 
     chosen = find_demo(options.name)
-    with _deployed(options.port, chosen.config_env) as (engine, outputs):
+    with _deployed(_port(options.port), chosen.config_env) as (engine, outputs):
         return 0 if chosen.run(engine, outputs) else 1
 
 
@@ -154,7 +165,7 @@ def status(_options: argparse.Namespace) -> int:
         stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
     for stack in stacks:
         if not stack["StackName"].startswith("aws-sam-cli-managed"):
-            print(f"{stack['StackName']}: {stack['StackStatus']}")
+            print(plain(f"{stack['StackName']}: {stack['StackStatus']}"))
             _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
     return 0
 
@@ -166,27 +177,42 @@ def show(options: argparse.Namespace) -> int:
     from tools.demos.common import make_console
     from tools.story import find_story, print_story
 
+    execution = _given(options.execution, "Name an execution by its ARN or its name: make show EXECUTION=…")
     engine = Engine.attach(DIRECTORY)
     where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
     try:
-        story = find_story(engine.client if engine else boto3.client, options.execution)
+        client = engine.client if engine else boto3.Session(region_name=_region(execution)).client
+        story = find_story(client, execution)
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"No story from {where}: {error}") from error
+        raise ToolError(f"No story from {where}: {plain(error)}") from error
     if story is None:
-        raise ToolError(f"There is no execution {options.execution!r} on {where}: give the ARN or the name of one.")
+        raise ToolError(f"There is no execution {execution!r} on {where}: give the ARN or the name of one.")
     print_story(story, make_console())
     return 0
+
+
+def _region(execution: str) -> str | None:
+    """That of an ARN, or else of AWS_REGION, which boto3 does not look at; None leaves it to boto3."""
+    parts = execution.split(":")
+    return (parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")) or None
 
 
 def invoke(options: argparse.Namespace) -> int:
     from tools.invoke import invoke as invoke_in_container
 
-    return invoke_in_container(_running(), options.function, options.event, config_env=options.config_env)
+    how = "make invoke FUNCTION=PaymentWorkerFunction EVENT=events/payment_worker/payment.json"
+    function = _given(options.function, f"Name a function by its logical ID: {how}")
+    event = _given(options.event, f"Name a file with an event, or - for standard input: {how}")
+    config_env = _given(
+        options.config_env, "Name a section of samconfig.toml, or none at all for the payment callback."
+    )
+    return invoke_in_container(_running(), function, event, config_env=config_env)
 
 
 def env(_options: argparse.Namespace) -> int:
     variables = _running().client_variables()
-    theirs = {name for name in os.environ if name.startswith("AWS_")} | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+    theirs = {name for name in os.environ if name.startswith("AWS_") and name.isidentifier() and name.isascii()}
+    theirs |= {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
     print("unset", *sorted(theirs - variables.keys()))
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
@@ -221,7 +247,7 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
                 engine.start()
             print(f"The embedded AWS runs: {engine.endpoint_url}", flush=True)
             print("Deploying with `sam deploy` ...", flush=True)
-            outputs = deploy(engine.client_environment(), config_env=config_env)
+            outputs = deploy(engine, config_env=config_env)
             with calls_explained():
                 cache_layers(engine)
         yield engine, outputs
@@ -253,4 +279,4 @@ def _undisturbed() -> Iterator[None]:
 def _print_outputs(outputs: dict[str, str]) -> None:
     width = max(map(len, outputs), default=0)
     for key, value in outputs.items():
-        print(f"  {key:{width}}  {value}")
+        print(plain(f"  {key:{width}}  {value}"))

@@ -1,4 +1,4 @@
-"""Deploys a stack with the real SAM CLI, to the embedded AWS or to AWS: the environment says which."""
+"""Deploys a stack to the embedded AWS with the real SAM CLI."""
 
 import importlib.util
 import json
@@ -7,14 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from tools import PROJECT, ToolError
+from tools import PROJECT, ToolError, plain
+from tools.engine.engine import Engine
 from tools.engine.processes import interrupts_held
-
-Completed = subprocess.CompletedProcess[str]
-
-FAILED_EVENTS = "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]"
 
 
 class DeploymentError(ToolError):
@@ -22,7 +20,7 @@ class DeploymentError(ToolError):
 
 
 def deploy(
-    environment: Mapping[str, str],
+    engine: Engine,
     *,
     config_env: str = "default",
     stack_name: str | None = None,
@@ -31,15 +29,14 @@ def deploy(
 ) -> dict[str, str]:
     """`sam deploy` of the template as it lies, never of an older `sam build`; the outputs of the stack, by key.
 
-    `environment` is the whole environment of SAM CLI. samconfig.toml is not read: what `sam deploy --guided` saved
-    there is meant for AWS. Raises DeploymentError.
+    samconfig.toml is not read: what `sam deploy --guided` saved there is meant for AWS. Raises DeploymentError.
     """
     if importlib.util.find_spec("samcli") is None:
         raise DeploymentError(f"SAM CLI is not installed for {sys.executable}: run `make setup`.")
+    from botocore.exceptions import BotoCoreError, ClientError
+
     stack = stack_name or configured_stack_name(config_env)
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    where = ["--stack-name", stack, *(["--region", region] if region else [])]
-    options = ["--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--s3-prefix", stack]
+    options = ["--stack-name", stack, "--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--s3-prefix", stack]
     options += ["--no-fail-on-empty-changeset", "--no-progressbar"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={json.dumps(value)}" for name, value in parameters.items())]
@@ -48,19 +45,26 @@ def deploy(
         config.write_text("version = 0.1\n")
         # SAM CLI's files go with this folder even when it is killed; this one says that it need not look for an update.
         Path(temporary, "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
-        result = _run(
-            "samcli",
-            ["deploy", "--config-file", str(config), "--template-file", template_file(config_env), *where, *options],
-            {**environment, "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary, "SAM_CLI_TELEMETRY": "0"},
+        result = _sam(
+            ["deploy", "--config-file", str(config), "--template-file", template_file(config_env), *options],
+            {**engine.client_environment(), "TMPDIR": temporary, "__SAM_CLI_APP_DIR": temporary},
             directory,
         )
+    cloudformation = engine.client("cloudformation")
     if result.returncode:
-        failed_events = _aws(["describe-stack-events", *where, "--query", FAILED_EVENTS], environment, directory)
-        raise DeploymentError(f"sam deploy of {stack} failed: {_reason(result.stderr, failed_events)}")
-    described = _aws(["describe-stacks", *where, "--query", "Stacks[0].Outputs"], environment, directory)
-    if described.returncode:
-        raise DeploymentError(f"The outputs of {stack} cannot be read: {described.stderr.strip()}")
-    return {output["OutputKey"]: output["OutputValue"] for output in json.loads(described.stdout) or []}
+        failures = [_own_words(result.stderr)]
+        with suppress(BotoCoreError, ClientError):  # there may be no stack
+            pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+            failed = [event for page in pages for event in page["StackEvents"] if "FAILED" in event["ResourceStatus"]]
+            failures += [
+                plain(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}") for event in failed[::-1]
+            ]
+        raise DeploymentError("\n".join([f"sam deploy of {stack} failed: {failures[0]}", *failures[1:]]))
+    try:
+        [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise DeploymentError(f"The outputs of {stack} cannot be read: {plain(error)}") from error
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
 
 def configured_stack_name(config_env: str = "default") -> str:
@@ -73,11 +77,11 @@ def template_file(config_env: str = "default") -> str:
     return "template.yaml" if config_env == "default" else f"templates/{config_env}.yaml"
 
 
-def _run(module: str, arguments: list[str], environment: Mapping[str, str], directory: Path) -> Completed:
-    """Run a command line tool that is a module of this Python; Ctrl-C ends it by way of this process only."""
+def _sam(arguments: list[str], environment: Mapping[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
+    """Ctrl-C ends it by way of this process only."""
     with interrupts_held():
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],
+            [sys.executable, "-P", "-m", "samcli", *arguments],
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -95,14 +99,7 @@ def _run(module: str, arguments: list[str], environment: Mapping[str, str], dire
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def _aws(arguments: list[str], environment: Mapping[str, str], directory: Path) -> Completed:
-    return _run("awscli", ["cloudformation", *arguments, "--output", "json"], environment, directory)
-
-
-def _reason(errors: str, failed_events: Completed) -> str:
-    """SAM CLI's own words without what surrounds them, then why each resource failed that did."""
+def _own_words(errors: str) -> str:
+    """SAM CLI's own, without what surrounds them."""
     _, error, words = errors.rpartition("Error: ")
-    lines = [words.partition("\nTraceback:")[0].strip() if error else errors.strip()]
-    if failed_events.returncode == 0:
-        lines += [f"{resource}: {reason}" for resource, reason in reversed(json.loads(failed_events.stdout))]
-    return "\n".join(lines)
+    return words.partition("\nTraceback:")[0].strip() if error else errors.strip()

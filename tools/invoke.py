@@ -10,10 +10,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import IPv4Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
-from tools import PROJECT, ToolError
+from tools import PROJECT, ToolError, plain
 from tools.deployment import configured_stack_name, template_file
 from tools.engine.engine import HOST, Engine
 from tools.engine.layers import cache_layers
@@ -25,8 +26,9 @@ BLOCK_BYTES = 65_536
 def invoke(engine: Engine, function: str, event: str, *, config_env: str = "default") -> int:
     """Invoke a function, by its logical ID, in a container with the environment of the one that is deployed.
 
-    `event` is the path of a JSON file, or `-` for standard input. Answer and log go where SAM CLI writes them; its exit
-    code is returned. Raises ToolError when the function is not deployed to the engine, or Docker does not answer.
+    `event` is the path of a JSON file, or `-` for standard input. Answer and log go where SAM CLI writes them. Returns
+    its exit code, or 1 where the function failed. Raises ToolError when the function is not deployed to the engine, or
+    Docker does not answer.
     """
     variables = _deployed_variables(engine, function, config_env)
     cache_layers(engine)
@@ -40,11 +42,24 @@ def invoke(engine: Engine, function: str, event: str, *, config_env: str = "defa
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "samcli", "local", "invoke", function, "--event", event, *where, *how],
             env=engine.client_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
-            return process.wait()
+            answer, _ = process.communicate()
         finally:
             process.wait()  # Ctrl-C is sent to SAM CLI as well, which then removes its container
+    print(answer, end="", flush=True)
+    return process.returncode or int(_is_failure(answer))
+
+
+def _is_failure(answer: str) -> bool:
+    """Whether a function failed, which SAM CLI ends well: it raised, or gave no answer before its timeout."""
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        return True
+    return isinstance(value, dict) and {"errorMessage", "errorType"} <= value.keys()
 
 
 @contextmanager
@@ -54,7 +69,7 @@ def reachable_from_containers(engine: Engine) -> Iterator[str]:
     On Linux a port on the address that Docker's bridge has on this machine leads there. Where Docker runs in a machine
     of its own, as on macOS, it has a name for the loopback of this one.
     """
-    gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    gateway = bridge_address(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     try:
         forwarder = _Forwarder(gateway, engine.port)
     except OSError:
@@ -68,6 +83,20 @@ def reachable_from_containers(engine: Engine) -> Iterator[str]:
             forwarder.shutdown()
 
 
+def bridge_address(configuration: str) -> str:
+    """The IPv4 address of this machine on Docker's bridge, of the bridge's IPAM.Config as JSON.
+
+    A new Docker may name no gateway, but takes the first address of the subnet. Raises ToolError where there is none.
+    """
+    for config in json.loads(configuration) or []:
+        with suppress(ValueError):
+            network = ip_network(config.get("Subnet", ""))
+            gateway = ip_interface(str(config.get("Gateway") or next(network.hosts()))).ip
+            if isinstance(network, IPv4Network) and gateway in network and not gateway.is_unspecified:
+                return str(gateway)
+    raise ToolError("Docker's bridge has no IPv4 address: `docker network inspect bridge` shows how it is set up.")
+
+
 def docker(*arguments: str) -> str:
     """What the docker command prints. Raises ToolError where there is none, no engine answers it, or it fails."""
     command = shutil.which("docker")
@@ -75,7 +104,7 @@ def docker(*arguments: str) -> str:
         raise ToolError("Docker is not installed: there is no docker command.")
     run = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
     if run.returncode:
-        raise ToolError(f"Docker fails: {run.stderr.strip()}")
+        raise ToolError(f"Docker fails: {plain(run.stderr.strip())}")
     return run.stdout.strip()
 
 
@@ -114,14 +143,14 @@ def _deployed_variables(engine: Engine, function: str, config_env: str) -> dict[
     try:
         described = engine.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
     except ClientError as error:
-        raise ToolError(f"{stack} is not deployed to the embedded AWS.") from error
+        raise ToolError(f"{plain(stack)} is not deployed to the embedded AWS.") from error
     names = {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
         for resource in described
         if resource["ResourceType"] == "AWS::Lambda::Function"
     }
     if function not in names:
-        raise ToolError(f"{stack} has no {function}, but {', '.join(sorted(names))}.")
+        raise ToolError(f"{stack} has no {plain(function)}, but {', '.join(sorted(names))}.")
     configuration = engine.client("lambda").get_function_configuration(FunctionName=names[function])
     variables: dict[str, str] = configuration["Environment"]["Variables"]
     return variables

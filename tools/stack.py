@@ -23,7 +23,8 @@ T = TypeVar("T")
 # AWS may take longer than the embedded AWS: how many times as long a stack that was named is waited for
 PATIENCE = 5 if "STACK_NAME" in os.environ else 1
 
-# By stack name, the section of samconfig.toml that deploys it
+WORKFLOWS = ("payment-callback", "manual-callback", "async-api", "file-exchange", "order-confirmation")
+# By stack name, the section of samconfig.toml that deploys it: of these workflows, and of yours
 STACKS = {
     configured_stack_name(section): section
     for section, commands in tomllib.loads((PROJECT / "samconfig.toml").read_text()).items()
@@ -267,7 +268,7 @@ class Stack:
 
 def deployed(engine: Engine, **arguments: Any) -> Stack:  # noqa: ANN401 - as deploy() has them
     """A stack that `sam deploy` makes on the embedded AWS; arguments as of `tools.deployment.deploy`."""
-    outputs = deploy(engine.client_environment(), **arguments)
+    outputs = deploy(engine, **arguments)
     session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
     name = arguments.get("stack_name") or configured_stack_name(arguments.get("config_env", "default"))
     return Stack(name, outputs, session, engine.endpoint_url, engine.client_environment())

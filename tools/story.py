@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tools import plain
+
 TARGETS = ("QueueUrl", "TopicArn", "TableName", "FunctionName", "StateMachineArn")  # arguments that name a resource
 PUBLISHED = ("outcome", "Error", "orderId", "uuid")  # what is shown of a notification
+FAILURES = ("TaskFailed", "TaskTimedOut", "ActivityFailed", "ActivityTimedOut")  # with an error's name or without
 ANSWERS = ("DELIVERED", "ALREADY_SETTLED", "REFUSED")  # as functions log a callback
 
 Fields = Mapping[str, Any]
@@ -153,18 +156,26 @@ def _note(step: Step, kind: str, details: Fields, at: datetime) -> None:
             step.published = _shown(_object(_object(details.get("parameters")).get("Message")))
     elif kind.endswith("Succeeded"):
         step.succeeded = True
-    elif "error" in details:
-        step.errors.append(details["error"])
+    elif kind in FAILURES or "error" in details:
+        step.errors.append(details.get("error") or "")
 
 
 def add_lines(steps: Sequence[Step], lines: Sequence[Fields]) -> None:
     """Give each line to the state in which it was logged, that of an answer to the state that waited."""
     for line in lines:
-        began = [step for step in steps if step.start <= datetime.fromisoformat(line["timestamp"])]
+        began = [step for step in steps if step.start <= _logged_at(line)]
         if line.get("outcome") in ANSWERS:
             began = [step for step in began if step.waits]
         for step in began[-1:]:
             step.lines.append(line)
+
+
+def _logged_at(line: Fields) -> datetime:
+    """The time of a line, or the end of time where it has none."""
+    with suppress(KeyError, TypeError, ValueError):
+        at = datetime.fromisoformat(line["timestamp"])
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return datetime.max.replace(tzinfo=UTC)
 
 
 def _states(value: object) -> Iterator[tuple[str, Fields]]:
@@ -205,19 +216,24 @@ def _declared(step: Step, output: Fields) -> Fields:
 def print_story(story: Story, console: Console) -> None:
     execution = story.execution
     start, end = execution["startDate"].astimezone(UTC), execution.get("stopDate") or datetime.now(UTC)
-    error = f" with {execution['error']}" if execution.get("error") else ""
-    how = f"{execution['status']}{error}, {(end - start).total_seconds():.2f} s from {start:%Y-%m-%d %H:%M:%S} UTC"
+    status = str(execution["status"])
+    failure = f" {_with_name(execution.get('error'))}" if execution.get("error") or status == "FAILED" else ""
+    how = f"{status}{failure}, {(end - start).total_seconds():.2f} s from {start:%Y-%m-%d %H:%M:%S} UTC"
     table = Table("Start", "Seconds", "State", "What happened")
     for step in story.steps:
         entered = step.start.astimezone(UTC)
         table.add_row(
             f"{entered:%H:%M:%S.%f}"[:-3] if entered.date() == start.date() else f"{entered:%m-%d %H:%M:%S}",
             f"{((step.end or end) - step.start).total_seconds():.2f}",
-            _plain(step.name),
-            _plain("\n".join(_told(step, story))),
+            Text(plain(step.name)),
+            Text("\n".join(map(plain, _told(step, story)))),
         )
-    console.print(_plain(execution["executionArn"]), _plain(how), sep="\n", soft_wrap=True)
+    console.print(Text(plain(execution["executionArn"])), Text(plain(how)), sep="\n", soft_wrap=True)
     console.print(table)
+
+
+def _with_name(error: str | None) -> str:
+    return f"with {error}" if error else "without an error name"
 
 
 def _told(step: Step, story: Story) -> Iterator[str]:
@@ -236,11 +252,12 @@ def _told(step: Step, story: Story) -> Iterator[str]:
     if step.waits and step.answered and not step.lines:
         yield "answered by whoever held the token: no log line names the execution"
     for number, error in enumerate(step.errors, 1):
-        yield f"attempt {number} failed: {error}" if step.attempts > 1 else f"failed: {error}"
+        failed = f"attempt {number} failed" if step.attempts > 1 else "failed"
+        yield f"{failed}: {error}" if error else f"{failed} without an error name"
     if step.published and step.succeeded:
         yield "published " + ", ".join(f"{key}: {value}" for key, value in step.published.items())
     if step.definition.get("Type") == "Fail":
-        yield f"fails with {story.execution.get('error')}"
+        yield f"fails {_with_name(story.execution.get('error'))}"
     elif not (step.end or step.errors or running):
         yield f"was under way when the execution ended: {story.execution['status']}"
 
@@ -249,8 +266,3 @@ def _short(name: str, stack: str) -> str:
     """The logical ID, of an ARN, a URL or a name that CloudFormation made."""
     name = name.rpartition("/")[2].rpartition(":")[2]
     return name.removeprefix(f"{stack}-").rpartition("-")[0] if stack and name.startswith(f"{stack}-") else name
-
-
-def _plain(text: str) -> Text:
-    """Without what could drive the terminal: errors come from outside."""
-    return Text("".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text))

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import PrintableError, describe, logger, metrics
 from callbacks.metrics import count_callback
+from callbacks.settings import ConfigurationError
 from callbacks.task import Outcome
 
 Record = dict[str, Any]  # of an SQS event: messageId, body, attributes …
@@ -32,43 +33,53 @@ class OutOfTime(PrintableError):
 
 
 def process_batch(
-    event: dict[str, object], context: LambdaContext, answer: Callable[[Record], Outcome | None]
+    event: dict[str, object], context: LambdaContext, record_handler: Callable[[Record], Outcome | None]
 ) -> BatchResponse:
-    """Answer every record of an SQS event, each in a thread of its own.
+    """Handle every record of an SQS event, each in a separate thread.
 
-    `answer` returns None where it passed the record on, and the callback comes later and from elsewhere.
-    A record whose `answer` raises is reported as failed, and so comes back after the visibility timeout; so does one
+    `record_handler` returns None where it passed the record on, and the callback comes later and from elsewhere.
+    A record whose handler raises is reported as failed, and so comes back after the visibility timeout; so does one
     that the invocation has no time left for, and a malformed one. A message that a batch holds twice is answered once.
-    Raises NotAnSqsEvent when there are no records, and, after the others are answered, when one has no messageId: it
-    cannot be named in the response, so that Lambda has to send the whole batch again.
+    Raises NotAnSqsEvent when there are no records; after the others are answered, NotAnSqsEvent when one has no
+    messageId and so cannot be named in the response, and ConfigurationError when a handler does: the fault is the
+    function's. Lambda then has to send the whole batch again.
     """
-    if not (isinstance(event, dict) and event.get("Records") and isinstance(event["Records"], list)):
-        raise NotAnSqsEvent("it has no Records")
-    named = [record for record in event["Records"] if isinstance(record, dict) and record.get("messageId")]
-    answers: dict[str, Future[Outcome | None]] = {}
+    records = _records_of(event)
+    named = [record for record in records if record.get("messageId")]
+    fault: PrintableError | None = NotAnSqsEvent("a record has no messageId") if len(named) < len(records) else None
+    handled: dict[str, Future[Outcome | None]] = {}
 
-    def answer_in_time(record: Record) -> Outcome | None:
+    def handle_in_time(record: Record) -> Outcome | None:
         if context.get_remaining_time_in_millis() < MAX_CALL_SECONDS * 1000:
             raise OutOfTime("too little of the invocation is left")
-        return answer(record)
+        return record_handler(record)
 
     for record in named:
         body = record.get("body")
-        if isinstance(body, str) and body not in answers:
-            answers[body] = _pool.submit(answer_in_time, record)
+        if isinstance(body, str) and body not in handled:
+            handled[body] = _pool.submit(handle_in_time, record)
     failed = []
     for record in named:
         try:
-            outcome = answers[_text_of(record)].result()
+            outcome = handled[_text_of(record)].result()
+        except ConfigurationError as error:
+            fault = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the record again
             logger.warning("record goes back to the queue", messageId=record["messageId"], reason=describe(error))
             metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
             failed.append({"itemIdentifier": record["messageId"]})
         else:
             _count(record, outcome)
-    if len(named) < len(event["Records"]):
-        raise NotAnSqsEvent("a record has no messageId")
+    if fault:
+        raise fault
     return {"batchItemFailures": failed}
+
+
+def _records_of(event: object) -> list[Record]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not (isinstance(records, list) and records):
+        raise NotAnSqsEvent("it has no Records")
+    return [record if isinstance(record, dict) else {} for record in records]
 
 
 def _text_of(record: Record) -> str:

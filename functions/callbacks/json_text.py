@@ -24,21 +24,25 @@ def read_json(text: str | bytes, *, allow_nan: bool = False) -> Any:  # noqa: AN
     try:
         value = _decoder.decode(_decoded(text) if isinstance(text, bytes) else text.removeprefix("\ufeff"))
         json.dumps(value, allow_nan=allow_nan, ensure_ascii=False).encode()
-    except RecursionError:
-        problem = "is nested too deep"
-    except _SaysTwoThings:
-        problem = "has a key twice in one object"
-    except UnicodeDecodeError:
-        problem = "is not text in UTF-8"
-    except UnicodeEncodeError:
-        problem = "has half an emoji in it (a surrogate without the other)"
-    except json.JSONDecodeError:
-        problem = "is not JSON"
-    except ValueError:  # of dumps
-        problem = "has NaN, Infinity or a number that is too large in it, which is not JSON"
-    else:
-        return value
-    raise UnreadableJson(problem)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableJson(json_problem(error)) from None
+    return value
+
+
+def json_problem(error: Exception) -> str:
+    """Why a text could not be read, or a value not be written as JSON in UTF-8, in words that follow "it"."""
+    match error:
+        case RecursionError():
+            return "is nested too deep"
+        case _SaysTwoThings():
+            return "has a key twice in one object"
+        case UnicodeDecodeError():
+            return "is not text in UTF-8"
+        case UnicodeEncodeError():
+            return "has half an emoji in it (a surrogate without the other)"
+        case json.JSONDecodeError() | TypeError():
+            return "is not JSON"
+    return "has NaN, Infinity or a number that is too large in it, which is not JSON"
 
 
 def _decoded(text: bytes) -> str:

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callbacks.calls import client
+from callbacks.calls import AWS_ERRORS, client, error_code
 from callbacks.entry import PrintableError
 from callbacks.error_names import own_error_name
+from callbacks.json_text import json_problem
 
 MAX_OUTPUT_BYTES = 262_144
 MAX_ERROR_CHARACTERS = 256
@@ -56,13 +55,13 @@ _OUTCOMES = {
 def encode_output(output: object) -> str:
     """JSON text of a task's output.
 
-    Raises UnusableOutput when it is not JSON (NaN included), or is over 262,144 bytes of UTF-8.
+    Raises UnusableOutput when it is not JSON, has NaN or half an emoji in it, or is over 262,144 bytes of UTF-8.
     """
     try:
         text = json.dumps(output, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnusableOutput(f"The output is not JSON ({type(error).__name__}).") from None
+        raise UnusableOutput(f"The output {json_problem(error)}.") from None
     if size > MAX_OUTPUT_BYTES:
         raise UnusableOutput(f"The output is {size:,} bytes of JSON; the limit is {MAX_OUTPUT_BYTES:,}.")
     return text
@@ -99,20 +98,18 @@ def send_task_failure(task_token: str, error: str, cause: str | None) -> Outcome
 
 
 def send_task_heartbeat(task_token: str) -> Outcome:
-    """Tell the waiting task that the work goes on. Raises CallbackNotDelivered."""
+    """Report to the waiting task that the work goes on. Raises CallbackNotDelivered."""
     return _send(_stepfunctions.send_task_heartbeat, taskToken=task_token)
 
 
 def _send(call: Callable[..., Any], **arguments: str) -> Outcome:
     try:
         call(**arguments)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "Unknown")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         if code not in _OUTCOMES:
             raise CallbackNotDelivered(code) from None
         return _OUTCOMES[code]
-    except BotoCoreError as error:
-        raise CallbackNotDelivered(type(error).__name__) from None
     return Outcome.DELIVERED
 
 

@@ -20,9 +20,8 @@ from functools import cache
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from callbacks.calls import CLIENT_CONFIG, client
+from callbacks.calls import AWS_ERRORS, CLIENT_CONFIG, client, error_code
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from callbacks.task import MAX_OUTPUT_BYTES
@@ -128,12 +127,10 @@ def bucket_name() -> str:
 def _call(operation: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401 - whatever S3 takes and answers
     try:
         return operation(Bucket=bucket_name(), **arguments)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "Unknown")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         if code in ("NoSuchKey", "NoSuchVersion"):
             raise _Missing(code) from None
         if code in ("PreconditionFailed", "ConditionalRequestConflict"):
             raise Conflict(code) from None
         raise BucketUnavailable(code) from None
-    except BotoCoreError as error:
-        raise BucketUnavailable(type(error).__name__) from None

@@ -15,9 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from callbacks.calls import client
+from callbacks.calls import AWS_ERRORS, client, error_code
 from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from orders.model import Order
@@ -221,10 +219,8 @@ def _get(key: Item) -> Item | None:
 def _call(operation: str, **arguments: Any) -> Any:  # noqa: ANN401 - whatever DynamoDB takes and answers
     try:
         return getattr(_dynamodb, operation)(TableName=setting("ORDER_TABLE_NAME"), **arguments)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "Unknown")
+    except AWS_ERRORS as error:
+        code = error_code(error)
         if code == "ConditionalCheckFailedException":
             raise _ConditionFailed from None
         raise TableUnavailable(code) from None
-    except BotoCoreError as error:
-        raise TableUnavailable(type(error).__name__) from None

@@ -13,7 +13,7 @@ from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
 from tests.aws.clients import Clients
 from tests.e2e.given import Stacks
 from tests.e2e.test_manual_callback import FUNCTION, MACHINE, Work, delivered, take_work
-from tools.stack import STACKS, Stack, poll
+from tools.stack import WORKFLOWS, Stack, poll
 
 
 def alarm_names(stack: Stack) -> dict[str, str]:
@@ -101,7 +101,7 @@ def test_a_callback_that_never_comes_raises_its_alarm(manual: Stack, clients: Cl
 
 
 @pytest.mark.aws("the embedded AWS evaluates no alarm")
-@pytest.mark.parametrize("workflow", STACKS)
+@pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_every_alarm_knows_its_state(stacks: Stacks, workflow: str) -> None:
     stack = stacks[workflow]
     names, cloudwatch = [*alarm_names(stack).values()], Clients(stack).cloudwatch

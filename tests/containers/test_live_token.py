@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payment_worker import payment_succeeds
+from payment_provider import charge
 from tests.containers.conftest import Invoke
 from tests.e2e.given import Stacks
 from tests.unit.support import sample_event, sqs_event
@@ -71,7 +71,7 @@ def test_the_payment_worker_answers_a_live_token(
         log = container.take(message)
         # Then its callback has resumed the workflow, which tells how it ended
         assert '"outcome":"DELIVERED"' in log
-        expected = "SUCCEEDED" if payment_succeeds(execution_id, 0.5) else "FAILED"
+        expected = "SUCCEEDED" if charge({}, execution_id) else "FAILED"
         assert stack.ended(execution_id)["status"] == expected
         assert [told["outcome"] for told in notifications.of(execution_id)] == [expected]
         # And the token is worth nothing any more
@@ -96,6 +96,16 @@ def test_a_sample_token_is_refused(container: Container, stacks: Stacks, stack: 
     assert '"outcome":"ALREADY_SETTLED"' in container.take(record["body"])
     answer, _ = container.invoke("ManualCallbackFunction", sample_event("manual_callback/success"), "manual-callback")
     assert answer == {"action": "success", "outcome": "ALREADY_SETTLED"}
+
+
+def test_it_ends_with_the_failure_of_the_function(
+    engine: Engine, stacks: Stacks, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert stacks["manual-callback"].outputs
+    (tmp_path / "event.json").write_text('{"output": 1}')
+    event = str(tmp_path / "event.json")
+    assert invoke(engine, "ManualCallbackFunction", event, config_env="manual-callback") == 1
+    assert json.loads(capfd.readouterr().out)["errorType"] == "MalformedEvent"
 
 
 def test_what_is_not_deployed_is_named(engine: Engine, stack: Stack) -> None:

@@ -12,18 +12,25 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callback_lint.documents import fields, read
+from callback_lint.templates import STATE_MACHINES, Template, referenced
+from tools import PROJECT
+from tools.deployment import template_file
 from tools.engine.engine import Engine
 from tools.stack import STACKS, Stack, deployed
 
+
+def machine_of(section: str) -> str:
+    """The first output of a workflow's template that is the ARN of a state machine. Raises pytest.UsageError."""
+    template = Template(read(PROJECT / template_file(section)))
+    for name, output in fields(fields(template.document.value).get("Outputs")).items():
+        if referenced(fields(output).get("Value")) in template.of_type(*STATE_MACHINES):
+            return name
+    raise pytest.UsageError(f"{template_file(section)}: no output has the ARN of a state machine. Add one to Outputs.")
+
+
 # By workflow, the output that no other workflow's stack has
-MACHINES = {
-    "payment-callback": "StateMachineWaitForCallbackArn",
-    "manual-callback": "ManualCallbackStateMachineArn",
-    "async-api": "AsyncApiStateMachineArn",
-    "file-exchange": "FileExchangeStateMachineArn",
-    "order-confirmation": "OrderConfirmationStateMachineArn",
-}
-assert MACHINES.keys() == STACKS.keys()
+MACHINES = {workflow: machine_of(section) for workflow, section in STACKS.items()}
 
 WHO = """Tests use the AWS configuration of this shell, as the AWS CLI does. Name a profile and a region:
   AWS_PROFILE=work AWS_REGION=eu-central-1 make test-aws STACK=name

@@ -13,7 +13,7 @@ from tools.cost.page import PAGE, page, read_counts
 from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
 from tools.deployment import configured_stack_name
 
-pytestmark = pytest.mark.local("it counts on an embedded AWS of its own")
+pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on an embedded AWS of its own")]
 
 COUNTS = read_counts()
 STANDING = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}

@@ -9,7 +9,7 @@ from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
 from tools.demos import common, find_demo, manual_callback
 from tools.engine.engine import Engine
-from tools.stack import STACKS
+from tools.stack import WORKFLOWS
 
 CARD_OF_THE_SAMPLE = "4111111111111111"
 
@@ -45,7 +45,7 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_demo_succeeds(
     name: str, engine: Engine, stacks: Stacks, tokens: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_demo_succeeds(
     assert leaks(printed, CARD_OF_THE_SAMPLE) == []
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", WORKFLOWS)
 @pytest.mark.usefixtures("impatient")
 def test_a_demo_fails_where_nothing_answers(
     name: str, engine: Engine, stacks: Stacks, capsys: pytest.CaptureFixture[str]

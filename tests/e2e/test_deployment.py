@@ -49,7 +49,7 @@ def test_the_share_of_successes_is_the_parameter(engine: Engine, order: Order, r
 @pytest.mark.parametrize("rate", ["1.1", "-0.1", "half"])
 def test_a_share_of_successes_outside_0_to_1_is_refused(engine: Engine, rate: str) -> None:
     with pytest.raises(Exception, match="PaymentSuccessRate"):
-        deploy(engine.client_environment(), stack_name="refused", parameters={"PaymentSuccessRate": rate})
+        deploy(engine, stack_name="refused", parameters={"PaymentSuccessRate": rate})
 
 
 def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine, project_copy: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine,
     build = project_copy / ".aws-sam/build"
     build.mkdir(parents=True)
     (build / "template.yaml").write_text("not a template")
-    deploy(engine.client_environment(), directory=project_copy)
+    deploy(engine, directory=project_copy)
     [stack] = engine.client("cloudformation").describe_stacks(StackName="payment-callback")["Stacks"]
     parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
     assert (parameters["PaymentSuccessRate"], stack.get("Tags", [])) == ("0.5", [])

@@ -10,7 +10,7 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import Stack, deployed
 
-pytestmark = pytest.mark.local("it deploys a stack of its own")
+pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys a stack of its own")]
 
 E2E = "tests/e2e/test_manual_callback.py::test_a_heartbeat_ends_nothing"
 OTHER = "tests/e2e/test_payment_callback.py::test_an_input_that_is_no_payment_fails_at_once_and_says_why"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import openapi
 from tests.browser.site import DeployedSite
 from tests.e2e.given import Stacks
@@ -14,6 +16,7 @@ from tests.e2e.given import Stacks
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "20"))
 
 
+@pytest.mark.slow
 def test_any_request_is_answered_as_described(stacks: Stacks, tmp_path: Path) -> None:
     stack = stacks["order-confirmation"]
     site = DeployedSite(stack)

@@ -1,45 +1,49 @@
 """The changes of docs/your-own-work.md, made to a copy of the payment callback: it asks a provider."""
 
-import json
 import re
 import shutil
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from examples.payment_provider_stand_in import PORT, Asked
 from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import Stack, deployed
 
-Order = dict[str, object]
+Order = dict[str, Any]
 
 
 class Provider(ThreadingHTTPServer):
-    """Declines amounts over 100, after the `faults` of an order: statuses, and None for no answer in time."""
+    """The stand-in, after the `faults` of an order: statuses, and None for no answer in time."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Asked)
+        super().__init__(("127.0.0.1", 0), Recorded)
         self.asked: list[tuple[str, Order]] = []  # by idempotency key
         self.faults: dict[object, list[int | None]] = {}
         self.given_up = threading.Event()
 
 
-class Asked(BaseHTTPRequestHandler):
+class Recorded(Asked):
     server: Provider
 
-    def do_POST(self) -> None:
-        payment = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def answer(self, payment: Order) -> int:
         self.server.asked.append((self.headers["Idempotency-Key"], payment))
         faults = self.server.faults.get(payment["orderId"])
-        status = faults.pop(0) if faults else 402 if payment["amount"] > 100 else 200
+        status = faults.pop(0) if faults else super().answer(payment)
         if status is None:
             self.server.given_up.wait(60)
-        else:
-            self.send_response(status)
-            self.end_headers()
+            raise ConnectionAbortedError
+        return status
+
+    def handle(self) -> None:
+        with suppress(ConnectionAbortedError):
+            super().handle()
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name there
         """Prints nothing."""
@@ -57,7 +61,7 @@ def provider() -> Iterator[Provider]:
 def apply_changes(document: Path, project: Path) -> None:
     """Makes the changes that the diffs of a document show, each in the one place where it fits."""
     diffs = re.findall(r"```diff\n--- (\S+)\n(.*?)```", document.read_text(), re.DOTALL)
-    assert [name for name, _ in diffs] == ["functions/payment_worker.py", "template.yaml"]
+    assert [name for name, _ in diffs] == ["template.yaml"]
     for name, changes in diffs:
         text = (project / name).read_text()
         for change in changes.split("@@\n")[1:]:
@@ -73,11 +77,7 @@ def stack(engine: Engine, project_copy: Path, provider: Provider) -> Stack:
     shutil.copy(PROJECT / "examples/payment_provider.py", project_copy / "functions")
     apply_changes(PROJECT / "docs/your-own-work.md", project_copy)
     template = project_copy / "template.yaml"
-    template.write_text(
-        template.read_text().replace(
-            "https://payments.example.com/charges", f"http://127.0.0.1:{provider.server_port}/charges"
-        )
-    )
+    template.write_text(template.read_text().replace(f":{PORT}/", f":{provider.server_port}/"))
     return deployed(engine, stack_name="own-work", directory=project_copy)
 
 

@@ -121,6 +121,33 @@ def test_an_input_that_is_no_payment_fails_at_once_and_says_why(stack: Stack, no
         }
 
 
+UNREADABLE_PAYLOADS = {
+    '{"x": ' + "[" * 2_000 + "]" * 2_000 + ', "taskToken": "forged"}': None,  # too deep for some versions of Python
+    "[" * 100_000 + "]" * 100_000: "it is nested too deep",
+    '{"orderId": "a", "orderId": "b", "amount": 1}': "it has a key twice in one object",
+    '{"orderId": "\\ud83d", "amount": 1}': "it has half an emoji in it (a surrogate without the other)",
+    '{"taskToken": "forged", "orderId": ': "it is not JSON",
+}
+
+
+@pytest.mark.parametrize(("payload", "problem"), UNREADABLE_PAYLOADS.items(), ids=range(len(UNREADABLE_PAYLOADS)))
+def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_once(
+    stack: Stack, notifications: Notifications, order: Order, payload: str, problem: str | None
+) -> None:
+    # Given
+    with stack.consumer_off("PaymentWorkerFunctionName"):
+        execution_id = stack.start(order)
+        token = json.loads(stack.receive("PaymentQueueUrl")["Body"])["taskToken"]
+    # When
+    stack.send("PaymentQueueUrl", f'{{"taskToken": "{token}", "payload": {payload}}}')
+    # Then
+    end = stack.ended(execution_id)
+    assert (end["status"], end["error"]) == ("FAILED", "Payment.InvalidRequest")
+    assert problem is None or end["cause"] == f"The message cannot be read: {problem}."
+    [notification] = notifications.of(execution_id)
+    assert (notification["Error"], notification["Cause"]) == (end["error"], end["cause"])
+
+
 def test_a_message_delivered_twice_gets_the_same_answer_twice(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:

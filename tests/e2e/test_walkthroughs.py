@@ -20,7 +20,7 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import poll
 
-pytestmark = pytest.mark.local("the documents deploy stacks under names of their own")
+pytestmark = [pytest.mark.slow, pytest.mark.local("the documents deploy stacks under names of their own")]
 
 PAGES = {path: page for path, page in pages().items() if any(block.is_run for block in page.blocks)}
 POINT_THE_SHELL = 'eval "$(make -s env)"\nexport PATH="$PWD/.venv/bin:$PATH"'

@@ -6,9 +6,9 @@ from tests.e2e.given import Stacks
 from tests.security.arns import stack_arns
 from tests.security.needs import TABLES
 from tests.security.privileges import Privileges, inline_policies, mutants, of_documents, of_principal
-from tools.stack import STACKS, Stack
+from tools.stack import WORKFLOWS, Stack
 
-every_stack = pytest.mark.parametrize("name", STACKS)
+every_stack = pytest.mark.parametrize("name", WORKFLOWS)
 every_role = pytest.mark.parametrize(("name", "role"), [(name, role) for name in TABLES for role in TABLES[name]])
 
 
@@ -52,6 +52,7 @@ def test_a_role_is_for_one_service(name: str, role: str, stacks: Stacks) -> None
 
 
 # ------------------------------------------------------------------ the test of the test
+@pytest.mark.slow
 @every_role
 def test_a_statement_removed_or_widened_is_noticed(name: str, role: str, stacks: Stacks) -> None:
     """Beside the test above, which finds no fault in the policies as they are: so each fault is the mutant's own."""

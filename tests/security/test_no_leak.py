@@ -84,6 +84,7 @@ def test_a_function_leaks_nothing_and_its_logger_alone_speaks(probe: Probe, modu
     assert f"{END}returned" in samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_a_function_leaks_nothing_with_everything_on_that_prints_more(probe: Probe, module: str) -> None:
     printed = probe(FUNCTIONS, module, "--loud")

@@ -10,9 +10,11 @@ from callback_lint.templates import Template
 from planting import DEFINITION, SOUND, Change, Fault, both, drop, of, planted, put, state
 from tests.templates.rule import rules
 from tools import PROJECT
+from tools.deployment import template_file
+from tools.stack import STACKS, WORKFLOWS
 
 RULES = rules()
-TEMPLATES = [PROJECT / "template.yaml", *sorted((PROJECT / "templates").glob("*.yaml"))]
+TEMPLATES = [PROJECT / template_file(STACKS[name]) for name in WORKFLOWS]
 
 CATCH, RETRY = state("RequestWork", "Catch"), state("RequestWork", "Retry", 0, "ErrorEquals")
 EVENT = of("WorkerFunction", "Events", "Work", "Properties")
@@ -358,7 +360,8 @@ def test_a_failure_that_is_handled_need_not_end_in_a_fail(change: Change) -> Non
 
 
 def test_every_state_machine_is_in_a_template() -> None:
-    texts = "".join(file.read_text(encoding="utf-8") for file in TEMPLATES)
+    files = [PROJECT / template_file(section) for section in STACKS.values()]
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
     machines = (PROJECT / "statemachine").iterdir()
     assert [file.name for file in machines if f"statemachine/{file.name}\n" not in texts] == []
 

@@ -1,4 +1,7 @@
-"""Eleven rules at most are suppressed in the whole project, each beside its resource, for a reason, and documented."""
+"""Twelve rules at most are suppressed in the whole project, each beside its resource, for a reason, and documented.
+
+One of them, about YAML's merge keys, cfn-lint finds in every alarm: it is suppressed for a whole template.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,12 +12,13 @@ from callback_lint.documents import Fields, read
 from tools import PROJECT
 from tools.checks import TEMPLATE_FILES
 
-MOST_RULES = 11
+MOST_RULES = 12
 DOCUMENT = PROJECT / "docs" / "security.md"
 
 # Where else a judge would take a suppression from
 _CONFIGURATIONS = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".checkov.yaml", ".checkov.yml")
 _RULE = r"CKV2?_AWS_\d+|[EWI][A-Z]?\d{4}"
+_WHOLE_TEMPLATE = {"cfn-lint": {"config": {"ignore_checks": ["W1100"]}}}
 _COMMENT = re.compile(r" # (\S+ ){2}\S+")
 
 
@@ -26,7 +30,7 @@ def resources(file: Path) -> Fields:
 def suppressed() -> Iterator[tuple[str, str, str]]:
     """Each suppression of each template: where, the rule, and the reason as far as it is no comment."""
     for file in TEMPLATE_FILES:
-        for logical_id, resource in resources(file).items():
+        for logical_id, resource in {"the whole": read(file).value, **resources(file)}.items():
             metadata, place = resource.get("Metadata", {}), f"{file.name}, {logical_id}"
             for skip in metadata.get("checkov", {}).get("skip", []):
                 yield place, skip["id"], skip.get("comment", "")
@@ -34,7 +38,7 @@ def suppressed() -> Iterator[tuple[str, str, str]]:
                 yield place, rule, "in the comment"
 
 
-def test_at_most_eleven_rules_are_suppressed() -> None:
+def test_at_most_twelve_rules_are_suppressed() -> None:
     rules = {rule for _, rule, _ in suppressed()}
     assert len(rules) <= MOST_RULES, sorted(rules)
 
@@ -57,7 +61,7 @@ def test_nothing_is_suppressed_out_of_sight() -> None:
     assert [name for name in _CONFIGURATIONS if (PROJECT / name).exists()] == []
     for file in TEMPLATE_FILES:
         assert "checkov:skip" not in file.read_text(encoding="utf-8")
-        assert "Metadata" not in read(file).value
+        assert read(file).value.get("Metadata", _WHOLE_TEMPLATE) == _WHOLE_TEMPLATE
 
 
 def test_every_suppressed_rule_is_documented() -> None:

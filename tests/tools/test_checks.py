@@ -7,6 +7,8 @@ import pytest
 from tools import PROJECT, checks
 from tools.checks import Verdict, verdicts
 
+pytestmark = pytest.mark.slow
+
 FAULTY = """
 AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31

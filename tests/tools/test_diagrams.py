@@ -11,11 +11,13 @@ from callback_lint.documents import Document, read
 from callback_lint.linter import template_of
 from callback_lint.templates import Template
 from tools import PROJECT
+from tools.deployment import template_file
 from tools.diagrams.diagrams import resources, states
 from tools.diagrams.pages import MARK, PAGES, drawn, redraw
 from tools.diagrams.recording import RECORDING, save
+from tools.stack import STACKS, WORKFLOWS
 
-TEMPLATES = ["template.yaml", *(f"templates/{path.name}" for path in sorted(PROJECT.glob("templates/*.yaml")))]
+TEMPLATES = [template_file(STACKS[name]) for name in WORKFLOWS]
 DRAW_AGAIN = "run `make pictures`"
 
 

@@ -3,18 +3,20 @@
 import argparse
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.security.sample_secrets import CARD, TOKEN, leaks
 from tests.unit.state_machine import read_definition
-from tools import ToolError, cli
+from tools import ToolError, cli, plain
 from tools.engine.engine import Engine
 from tools.story import Story, add_lines, find_story, print_story, tell
 
@@ -60,7 +62,9 @@ def line(message: str, second: float, **more: str) -> Fields:
     return {"message": message, "timestamp": at, "function_name": WORKER, "correlation_id": ARN} | secrets | more
 
 
-def told(events: list[Fields], definition: Fields = PAYMENT, *, lines: Sequence[Fields] = (), **ended: str) -> str:
+def told(
+    events: list[Fields], definition: Fields = PAYMENT, *, lines: Sequence[Fields] = (), **ended: str | None
+) -> str:
     """A story as the terminal shows it."""
     execution: Fields = {"executionArn": ARN, "status": "RUNNING", "startDate": BEGIN}
     if ended:
@@ -217,10 +221,34 @@ def test_what_was_not_published_is_not_told_as_published() -> None:
     )
 
 
-def test_an_error_cannot_drive_the_terminal() -> None:
-    assert "\x1b" not in told(
-        history(*ASK, ("TaskFailed", {"error": "\x1b[2Jgone"})), status="FAILED", error="\x1b[2Jgone"
+@pytest.mark.parametrize("nasty", ["\x1b[2Jgone", "two\nlines", "\r\t\x00\x9b", "\ud83d\u202e\u2028", "[/red][bold]"])
+def test_what_comes_from_outside_is_told_on_one_line_and_harmless(nasty: str) -> None:
+    def of(text: str) -> str:
+        events = history(*ASK, ("TaskFailed", {"error": text}), left("RequestPayment"), entered(text, "Fail"))
+        return told(events, lines=(line(text, 5.01),), status="FAILED", error=text)
+
+    assert [each for each in of(nasty) if not (each.isprintable() or each == "\n")] == []
+    assert len(of(nasty).split("\n")) == len(of("harmless").split("\n"))
+    assert of(nasty).count(plain(nasty)) == of("harmless").count("harmless") == 4
+
+
+@pytest.mark.parametrize("details", [{}, {"error": None, "cause": None}, {"error": ""}])
+def test_a_failure_without_an_error_name_is_told(details: Fields) -> None:
+    story = told(
+        history(*ASK, ("TaskFailed", details), left("RequestPayment"), entered("PaymentFailed", "Fail")),
+        status="FAILED",
+        **details,
     )
+    assert "FAILED without an error name, 8.00 s" in story
+    assert "failed without an error name" in story
+    assert "fails without an error name" in story
+    assert "answered by whoever held the token" in story
+
+
+def test_a_log_line_without_a_readable_time_is_the_last_states() -> None:
+    steps = tell(history(*ASK, ("TaskSucceeded", {}), left("RequestPayment"), entered("NotifySuccess")), PAYMENT)
+    add_lines(steps, [{"message": "no time"}, {"message": "no such time", "timestamp": 5}, line("early", 0)])
+    assert [[each["message"] for each in step.lines] for step in steps] == [[], ["no time", "no such time"]]
 
 
 # ------------------------------------------------------------------ where the story is found
@@ -287,16 +315,33 @@ def test_who_may_not_see_the_stack_gets_the_story_without_the_log() -> None:
 @pytest.mark.parametrize("execution", ["run-2", f"{ARN}2"])
 def test_an_execution_that_is_not_there_is_an_error(execution: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "attach", lambda _directory: None)
-    monkeypatch.setattr(boto3, "client", Aws())
+    monkeypatch.setattr(boto3, "Session", lambda **_: SimpleNamespace(client=Aws()))
     with pytest.raises(ToolError, match=f"no execution '{execution}' on your AWS"):
         cli.show(argparse.Namespace(execution=execution))
 
 
 def test_where_no_aws_is_set_up_the_error_says_which_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def client(_service: str) -> Callable[..., Any]:
-        raise NoRegionError
-
     monkeypatch.setattr(Engine, "attach", lambda _directory: None)
-    monkeypatch.setattr(boto3, "client", client)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(ToolError, match="because the embedded AWS does not run: You must specify a region"):
         cli.show(argparse.Namespace(execution="run-1"))
+
+
+@pytest.mark.parametrize(
+    ("execution", "region"), [(ARN.replace("us-east-1", "eu-west-3"), "eu-west-3"), ("run-1", "eu-north-1")]
+)
+def test_the_region_is_the_arns_or_else_that_of_aws_region(
+    execution: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def session(region_name: str) -> SimpleNamespace:
+        asked.append(region_name)
+        return SimpleNamespace(client=Aws())
+
+    monkeypatch.setattr(Engine, "attach", lambda _directory: None)
+    monkeypatch.setattr(boto3, "Session", session)
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    with suppress(ToolError):
+        cli.show(argparse.Namespace(execution=execution))
+    assert asked == [region]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 import async_api_requester
+from callbacks import executions
 from tests.unit.support import (
     CONTEXT,
     FakeStepFunctions,
@@ -52,7 +53,7 @@ def simulator_arn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> FakeSimulator:
     fake = FakeSimulator()
-    monkeypatch.setattr(async_api_requester, "_stepfunctions", fake)
+    monkeypatch.setattr(executions, "_stepfunctions", fake)
     return fake
 
 
@@ -101,11 +102,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             name="Simulator", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/simulator"
         )["stateMachineArn"]
         monkeypatch.setenv("SIMULATOR_STATE_MACHINE_ARN", arn)
-        monkeypatch.setattr(async_api_requester, "_stepfunctions", client)
+        monkeypatch.setattr(executions, "_stepfunctions", client)
         yield client
 
 
-def test_a_message_starts_one_simulation_however_often_it_comes_and_another_token_one_of_its_own(aws: Any) -> None:
+def test_a_message_starts_one_simulation_however_often_it_comes_another_token_another(aws: Any) -> None:
     # Given an execution that was redriven, whose second token waits for an answer too
     event = sqs_event(message("first"), message("second"))
     # When
@@ -209,7 +210,7 @@ def test_any_payload_is_either_passed_on_or_refused(payload: Any) -> None:
     simulator, step_functions = FakeSimulator(), FakeStepFunctions()
     # When
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(async_api_requester, "_stepfunctions", simulator)
+        patch.setattr(executions, "_stepfunctions", simulator)
         patch.setattr("callbacks.task._stepfunctions", step_functions)
         response = async_api_requester.lambda_handler(sqs_event(message(payload=payload)), CONTEXT)
     # Then

@@ -1,4 +1,4 @@
-"""The simulator's function: it calls back as it is told to, and its state machine tries again what did not arrive."""
+"""The simulator's function: it calls back as it is asked to, and its state machine tries again what did not arrive."""
 
 import json
 from typing import Any

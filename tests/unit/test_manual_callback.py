@@ -1,5 +1,6 @@
 """The manual callback: what an event does to the workflow, what the answer says, what is refused before any call."""
 
+import io
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from manual_callback import MalformedEvent, event_problem
 from tests.unit.support import CONTEXT, FakeStepFunctions, any_json, client_error, sample_event
 
 TOKEN = "THE-TASK-TOKEN"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:ManualCallback:example-1"
 NO_CAUSE = {"error": "E", "cause": "No cause was given."}
 
 
@@ -39,6 +41,19 @@ def test_the_event_says_what_is_called(
     assert answer == {"action": action, "outcome": "DELIVERED"}
     assert json.loads(json.dumps(answer)) == answer
     assert step_functions.calls == [(action, {"taskToken": TOKEN, **arguments})]
+
+
+@pytest.mark.parametrize("event", [{}, {"output": 1}, {"error": "E"}, {"heartbeat": True}])
+@pytest.mark.parametrize("passed_on", [{}, {"executionId": None}, {"executionId": EXECUTION}])
+def test_the_answer_and_the_log_name_the_execution_that_the_caller_passes_on(
+    event: dict[str, Any], passed_on: dict[str, Any], step_functions: FakeStepFunctions, printed: io.StringIO
+) -> None:
+    # When
+    answer = manual_callback.lambda_handler({"token": TOKEN, **event, **passed_on}, CONTEXT)
+    # Then
+    assert answer.get("executionId") == passed_on.get("executionId")
+    assert ("executionId" in answer) == (EXECUTION in printed.getvalue())
+    assert "executionId" not in step_functions.calls[0][1]
 
 
 @pytest.mark.parametrize(
@@ -86,16 +101,28 @@ def test_a_callback_that_did_not_arrive_is_a_function_error(step_functions: Fake
         ({"token": TOKEN, "error": None}, "error must be text"),
         ({"token": TOKEN, "error": {"secret": 1}}, "error must be text"),
         ({"token": TOKEN, "error": " "}, "error must be text"),
-        ({"token": TOKEN, "error": "SQS.SdkClientException", "cause": "x"}, "error must not begin with a name of AWS"),
-        ({"token": TOKEN, "error": " states.Timeout"}, "error must not begin with a name of AWS"),
+        (
+            {"token": TOKEN, "error": "SQS.SdkClientException", "cause": "x"},
+            "error must not begin with Callback. or a name of AWS",
+        ),
+        ({"token": TOKEN, "error": " states.Timeout"}, "error must not begin with Callback. or a name of AWS"),
+        ({"token": TOKEN, "error": "Callback.TimedOut"}, "error must not begin with Callback. or a name of AWS"),
         ({"token": TOKEN, "error": "E", "cause": 1}, "cause must be text"),
         ({"token": TOKEN, "cause": None}, "cause needs an error"),
         ({"token": TOKEN, "heartbeat": False}, "heartbeat must be true"),
         ({"token": TOKEN, "heartbeat": 1}, "heartbeat must be true"),
         ({"token": TOKEN, "heartbeat": "true"}, "heartbeat must be true"),
-        ({"token": TOKEN, "taskToken": TOKEN}, "send nothing but"),
+        (
+            {"token": TOKEN, "taskToken": TOKEN},
+            "the only fields are cause, error, executionId, heartbeat, output and token (did",
+        ),
+        ({"token": TOKEN, "outptu": 1}, "(did you mean output?)"),
+        ({"token": TOKEN, "execution_id": EXECUTION}, "(did you mean executionId?)"),
+        ({"token": TOKEN, "executionId": "execution"}, "executionId must be the ARN of an execution"),
+        ({"token": TOKEN, "executionId": 7}, "executionId must be the ARN of an execution"),
         ({"token": TOKEN, "output": "x" * 262_143}, "262,145 bytes of JSON; the limit is 262,144"),
-        ({"token": TOKEN, "output": float("nan")}, "not JSON"),
+        ({"token": TOKEN, "output": float("nan")}, "The output has NaN"),
+        ({"token": TOKEN, "output": {"\ud83d": 1}}, "The output has half an emoji in it"),
     ],
 )
 def test_a_malformed_event_is_refused_before_any_call(event: Any, says: str, step_functions: FakeStepFunctions) -> None:

@@ -45,6 +45,16 @@ def test_a_failure_is_one_line_with_its_error_and_without_its_cause(printed: io.
     assert "asked to fail" not in json.dumps(line)
 
 
+@pytest.mark.parametrize(("error", "logged"), [("", None), (None, None), ("Stopped by Jane", "Stopped by Jane")])
+def test_of_a_stopped_execution_that_gives_no_error_nothing_is_withheld(
+    error: str | None, logged: str | None, printed: io.StringIO
+) -> None:
+    stopped = {"outcome": "ABORTED", "message": "API Stopped", "Error": error, "Cause": error}
+    notification_logger.lambda_handler(sns_event(json.dumps(stopped)), CONTEXT)
+    [line] = lines(printed)
+    assert (line["outcome"], line.get("error")) == ("ABORTED", logged)
+
+
 def test_every_record_of_an_event_is_logged(printed: io.StringIO) -> None:
     event = sample_event("notification_logger/succeeded")
     event["Records"] += sample_event("notification_logger/failed")["Records"]
@@ -83,6 +93,7 @@ def test_anything_else_than_an_sns_event_is_told_what_to_send(event: Any) -> Non
         '{"outcome": 1}',
         '{"outcome": null}',
         "[" * 100_000,
+        '{"outcome": "FAILED", "outcome": "SUCCEEDED"}',
     ],
 )
 def test_a_notification_without_an_outcome_is_logged_as_such_and_not_tried_again(
@@ -102,7 +113,7 @@ def test_nothing_else_of_a_notification_is_printed(printed: io.StringIO) -> None
     assert "SECRET" not in printed.getvalue()
 
 
-@pytest.mark.parametrize("text", ["x" * 257, "4111 1111 1111 1111", "AQCAAAAAKgAAAAMAAAAA1", "", "{}"])
+@pytest.mark.parametrize("text", ["x" * 257, "4111 1111 1111 1111", "AQCAAAAAKgAAAAMAAAAA1", "{}"])
 def test_a_field_that_is_not_plain_words_is_withheld(text: str) -> None:
     notification = read_notification(json.dumps({"outcome": "FAILED", "Error": text}))
     assert notification["Error"] == "(withheld: not plain words)"

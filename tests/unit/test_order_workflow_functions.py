@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectTimeoutError
 import order_confirmer
 import order_processor
 import order_starter
+from callbacks import executions
 from orders import store
 from orders.stream import NotAStreamEvent, RecordsFailed
 from tests.unit.order_table import CONFIRMATION_ID, TOKEN, offered, waits
@@ -39,7 +40,7 @@ class FakeStart:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> FakeStart:
     fake = FakeStart()
-    monkeypatch.setattr(order_starter, "_stepfunctions", fake)
+    monkeypatch.setattr(executions, "_stepfunctions", fake)
     monkeypatch.setenv("ORDER_STATE_MACHINE_ARN", MACHINE_ARN)
     return fake
 

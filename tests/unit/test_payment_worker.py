@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import payment_worker
 from callbacks.settings import ConfigurationError
-from payment_worker import payment_problem, payment_succeeds
+from payment_worker import payment_problem
 from tests.unit.support import CONTEXT, FakeStepFunctions, any_json, failed_records, sample_event, sqs_event
 
 PAYMENT = {"orderId": "order-1", "amount": 10}
@@ -126,12 +126,6 @@ def test_a_message_that_cannot_be_read_as_a_whole_fails_its_workflow_at_once(
     assert step_functions.calls == [("failure", failure)]
 
 
-def test_the_share_of_successes_follows_the_rate() -> None:
-    for rate in (0, 0.1, 0.5, 0.9, 1):
-        share = sum(payment_succeeds(f"{EXECUTION}-{number}", rate) for number in range(10_000)) / 10_000
-        assert share == pytest.approx(rate, abs=0.02)  # 4 standard deviations of 10,000 tosses
-
-
 @given(st.lists(st.one_of(st.text(), st.binary().map(repr), st.from_regex(r'\{"taskToken": .{0,40}\}')), max_size=10))
 def test_no_body_ever_crashes_the_handler(bodies: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -177,3 +171,13 @@ def test_a_rate_that_is_missing_or_outside_its_range_is_refused_before_any_answe
     with pytest.raises(ConfigurationError, match=f"environment variable {says}"):
         payment_worker.lambda_handler(sqs_event(request("token")), CONTEXT)
     assert step_functions.calls == []
+
+
+def test_a_wrong_configuration_fails_the_invocation_after_what_needs_none_is_answered(
+    step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PAYMENT_SUCCESS_RATE")
+    no_payment = json.dumps({"taskToken": "invalid", "payload": {}})
+    with pytest.raises(ConfigurationError):
+        payment_worker.lambda_handler(sqs_event(request("token"), no_payment), CONTEXT)
+    assert [arguments["taskToken"] for _, arguments in step_functions.calls] == ["invalid"]

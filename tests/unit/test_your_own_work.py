@@ -25,6 +25,11 @@ def test_code_on_the_page_is_that_of_a_file() -> None:
     assert [block for block in shown if sum(block in text for text in EXAMPLES.values()) != 1] == []
 
 
+def test_readme_shows_the_lines_to_replace() -> None:
+    [shown] = re.findall(r"```python\n(.*?)\n```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    assert shown in (PROJECT / "functions/payment_provider.py").read_text()
+
+
 def test_every_example_is_on_the_page() -> None:
     assert [name for name in EXAMPLES if f"examples/{name}" not in PAGE] == []
 

@@ -8,17 +8,18 @@ from functools import partial
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from tools import PROJECT
 from tools.demos.common import (
     COLUMNS,
     Execution,
+    cell,
     ended_as_expected,
     follow,
     make_console,
     print_commands,
     print_one,
+    print_plain,
     start,
     summarize,
 )
@@ -40,14 +41,13 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         follow(engine, executions, console, partial(_read_log, engine.client("logs"), log_group, by_arn))
     table = Table("Request", *COLUMNS, "Notification")
     for execution in executions:
-        line = execution.notification
-        told = Text(line["outcome"]) if line else Text("MISSING", style="bold red")
-        table.add_row(json.dumps(requests[execution.label]), *execution.cells()[1:], told)
+        request = cell(json.dumps(requests[execution.label]))
+        table.add_row(request, *execution.cells()[1:], execution.notified())
     console.print(table)
     console.print("What the logger printed:")
     for execution in executions:
         if execution.notification:
-            console.print(json.dumps(execution.notification), markup=False, soft_wrap=True)
+            print_plain(console, json.dumps(execution.notification))
     complete = summarize(executions, console)
     as_expected = ended_as_expected(executions, REQUESTS, console)
     print_commands(console, _commands(outputs, log_group))
@@ -60,7 +60,7 @@ def _read_log(logs: Any, log_group: str, by_arn: Mapping[str, Execution]) -> Non
     for page in logs.get_paginator("filter_log_events").paginate(logGroupName=log_group):
         for event in page["events"]:
             line = _line(event["message"])
-            execution = by_arn.get(line.get("correlation_id", ""))
+            execution = by_arn.get(str(line.get("correlation_id")))
             if execution:
                 execution.notification = line
     time.sleep(POLL_SECONDS)

@@ -3,19 +3,26 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from tools import plain
 from tools.engine.engine import Engine, calls_explained
 from tools.story import find_story, print_story
 
 EXECUTION_SECONDS = 60
 NOTIFICATION_SECONDS = 10  # after the last execution has ended
 LONG_POLL_SECONDS = 1
+
+WHY_RUNNING = """Likely causes: the trigger of a function is switched off, or the function fails, and its log says why.
+`make show EXECUTION={name}` shows where one waits; docs/troubleshooting.md, "My workflow hangs", goes on from there."""
+WHY_MISSING = 'docs/troubleshooting.md, "Nothing arrives in the test queue", names the likely causes.'
 
 
 @dataclass
@@ -41,19 +48,28 @@ class Execution:
             return None
         return float((self.description["stopDate"] - self.description["startDate"]).total_seconds())
 
-    def cells(self) -> list[Text | str]:
+    def cells(self) -> list[Text]:
         """How it ended, under the headings COLUMNS."""
         style = {"RUNNING": "bold red", "SUCCEEDED": "green"}.get(self.status, "red")
         return [
-            self.label,
-            Text(self.status, style=style),
-            Text(self.description.get("error", "")),
-            Text(self.description.get("cause", "")),
-            "" if self.seconds is None else f"{self.seconds:.2f}",
+            cell(self.label),
+            cell(self.status, style),
+            cell(self.description.get("error") or ""),
+            cell(self.description.get("cause") or ""),
+            cell("" if self.seconds is None else f"{self.seconds:.2f}"),
         ]
+
+    def notified(self) -> Text:
+        told = self.notification
+        return cell(told.get("outcome")) if told else cell("MISSING", "bold red")
 
 
 COLUMNS = ("Status", "Error", "Cause", "Seconds")
+
+
+def cell(value: object, style: str = "") -> Text:
+    """A value from outside as a cell of a table: a plain str may hold rich's [markup]."""
+    return Text(plain(value), style)
 
 
 def make_console() -> Console:
@@ -107,8 +123,14 @@ def follow_notified(engine: Engine, executions: list[Execution], console: Consol
     sqs, by_arn = engine.client("sqs"), {execution.arn: execution for execution in executions}
     others: list[str] = []
     follow(engine, executions, console, lambda: others.extend(_receive(sqs, queue_url, by_arn)))
-    for receipt in others:
-        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
+    give_back(sqs, queue_url, others)
+
+
+def give_back(sqs: Any, queue_url: str, receipts: Iterable[str]) -> None:  # noqa: ANN401
+    """Let messages be received by others; one that was received too long ago already may."""
+    for receipt in receipts:
+        with suppress(ClientError):
+            sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
 
 def _receive(sqs: Any, queue_url: str, by_arn: Mapping[str, Execution]) -> list[str]:  # noqa: ANN401
@@ -116,8 +138,8 @@ def _receive(sqs: Any, queue_url: str, by_arn: Mapping[str, Execution]) -> list[
     others = []
     answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
     for message in answer.get("Messages", []):
-        notification = _notification(message["Body"])
-        execution = by_arn.get(notification.get("executionId", ""))
+        notification = published_in(message["Body"])
+        execution = by_arn.get(str(notification.get("executionId")))
         if execution is None:
             others.append(message["ReceiptHandle"])
         else:
@@ -126,7 +148,7 @@ def _receive(sqs: Any, queue_url: str, by_arn: Mapping[str, Execution]) -> list[
     return others
 
 
-def _notification(body: str) -> dict[str, Any]:
+def published_in(body: str) -> dict[str, Any]:
     """What the topic published, out of the envelope that it puts around it; empty for anything else."""
     try:
         notification = json.loads(json.loads(body)["Message"])
@@ -145,8 +167,12 @@ def summarize(executions: list[Execution], console: Console, *, notified: bool =
     console.print(f"{len(executions)} executions: {succeeded} succeeded, {failed} failed{received}.")
     if running:
         console.print(f"{running} executions did not end within {EXECUTION_SECONDS} s.", style="bold red")
+        late = next(execution for execution in executions if not execution.ended)
+        print_plain(console, WHY_RUNNING.format(name=late.arn.rpartition(":")[2]))
     if missing:
         console.print(f"{missing} notifications are missing.", style="bold red")
+        if not running:
+            print_plain(console, WHY_MISSING)
     return not (running or missing)
 
 
@@ -154,11 +180,16 @@ def ended_as_expected(executions: list[Execution], expected: Mapping[str, str], 
     """Whether each execution that ended did so with the error, or the status where it has none, that its label says."""
     fine = True
     for execution in executions:
-        how = execution.description.get("error", execution.status)
+        how = execution.description.get("error") or execution.status
         if execution.ended and how != expected[execution.label]:
-            console.print(f"{execution.label}: ended with {how}, not {expected[execution.label]}.", style="bold red")
+            console.print(cell(f"{execution.label}: ended with {how}, not {expected[execution.label]}.", "bold red"))
             fine = False
     return fine
+
+
+def print_plain(console: Console, text: str) -> None:
+    """Text as it is, never wrapped."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_commands(console: Console, commands: str) -> None:
@@ -169,7 +200,7 @@ The stack stays up until `make down`. To go on by hand, in this folder:
 eval "$(make -s env)"
 {commands}
 """
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    print_plain(console, text)
 
 
 def print_one(engine: Engine, execution: Execution, console: Console) -> None:
@@ -178,7 +209,5 @@ def print_one(engine: Engine, execution: Execution, console: Console) -> None:
         story = find_story(engine.client, execution.arn)
     if story:
         name = execution.arn.rpartition(":")[2]
-        console.print(
-            f"`make show EXECUTION={name}` tells the story of one of them:\n", highlight=False, soft_wrap=True
-        )
+        print_plain(console, f"`make show EXECUTION={name}` tells the story of one of them:\n")
         print_story(story, console)

@@ -12,18 +12,19 @@ from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
 from rich.table import Table
-from rich.text import Text
 from rich.tree import Tree
 
 from tools.demos import common
 from tools.demos.common import (
     COLUMNS,
     Execution,
+    cell,
     ended_as_expected,
     follow_notified,
     make_console,
     print_commands,
     print_one,
+    print_plain,
     start,
     summarize,
 )
@@ -54,7 +55,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         for label, (name, content) in ANSWERS.items():
             if asked[label]:
                 key = f"inbound/{uuids[label]}/{name}"
-                console.print(f"The partner drops {key}", markup=False, soft_wrap=True)
+                print_plain(console, f"The partner drops {key}")
                 s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content))
         follow_notified(engine, executions, console, outputs["NotificationTestQueueUrl"])
         console.print(_tree("Bucket, when they have ended", s3, bucket, uuids.values()))
@@ -97,17 +98,16 @@ def _tree(title: str, s3: Any, bucket: str, uuids: Iterable[str]) -> Tree:  # no
             for part in key.split("/"):
                 parent, path = path, f"{path}/{part}"
                 if path not in branches:
-                    branches[path] = branches[parent].add(Text(part))
+                    branches[path] = branches[parent].add(cell(part))
     return root
 
 
 def _table(executions: list[Execution]) -> Table:
     table = Table("Request", *COLUMNS, "Notification")
     for execution in executions:
-        told = execution.notification
-        cells = [Text(cell) if isinstance(cell, str) else cell for cell in execution.cells()]
+        cells = execution.cells()
         cells[3].truncate(60, overflow="ellipsis")  # a function's cause is long
-        table.add_row(*cells, Text(told["outcome"]) if told else Text("MISSING", style="bold red"))
+        table.add_row(*cells, execution.notified())
     return table
 
 

@@ -14,18 +14,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from tools import PROJECT
+from tools import PROJECT, plain
 from tools.demos.common import (
     COLUMNS,
     LONG_POLL_SECONDS,
     Execution,
+    cell,
     ended_as_expected,
     follow,
+    give_back,
     make_console,
     print_commands,
     print_one,
+    print_plain,
     start,
     summarize,
 )
@@ -91,17 +93,14 @@ def _play_outside_system(
         answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
         for message in answer.get("Messages", []):
             payload, token = _read(message["Body"])
-            work = works.get(payload.get("document", ""))
+            work = works.get(str(payload.get("document")))
             if work is None:
                 others.append(message["ReceiptHandle"])
                 continue
-            console.print(
-                f"Received {json.dumps({'input': payload, 'token': '…'}, ensure_ascii=False)}", soft_wrap=True
-            )
+            print_plain(console, plain(f"Received {json.dumps({'input': payload, 'token': '…'}, ensure_ascii=False)}"))
             _call_back(lambda_, outputs["ManualCallbackFunctionName"], work, token, console)
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    for receipt in others:
-        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=0)
+    give_back(sqs, queue_url, others)
 
 
 def _call_back(lambda_: Any, function: str, work: Work, token: str, console: Console) -> None:  # noqa: ANN401
@@ -111,7 +110,7 @@ def _call_back(lambda_: Any, function: str, work: Work, token: str, console: Con
         work.answers.append(payload if isinstance(payload, dict) else {})
         sent = json.dumps({"token": "…", **callback}, ensure_ascii=False)
         said = payload.get("errorMessage", "an error") if answer.get("FunctionError") else json.dumps(payload)
-        console.print(f"  invoked the function with {sent}: {said}", markup=False, soft_wrap=True)
+        print_plain(console, plain(f"  invoked the function with {sent}: {said}"))
 
 
 def _read(body: str) -> tuple[dict[str, Any], str]:
@@ -131,8 +130,8 @@ def _table(works: Mapping[str, Work]) -> Table:
         table.add_row(
             work.document,
             *work.execution.cells()[1:],
-            Text(work.execution.description.get("output", "") if work.execution.status == "SUCCEEDED" else ""),
-            Text(callbacks) if work.delivered else Text(callbacks or "MISSING", style="bold red"),
+            cell(work.execution.description.get("output", "") if work.execution.status == "SUCCEEDED" else ""),
+            cell(callbacks) if work.delivered else cell(callbacks or "MISSING", "bold red"),
         )
     return table
 

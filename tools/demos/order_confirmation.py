@@ -9,12 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 from rich.table import Table
-from rich.text import Text
 
 from tools.demos.common import (
     COLUMNS,
     LONG_POLL_SECONDS,
     Execution,
+    cell,
     ended_as_expected,
     follow,
     make_console,
@@ -72,9 +72,8 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         states = {name: call("GET", f"{url}/orders/{order_ids[name]}", key=key).json["state"] for name in order_ids}
     table = Table("Order", *COLUMNS, "State", "Notification")
     for execution in executions:
-        told = execution.notification
-        outcome = Text(told["outcome"]) if told else Text("MISSING", style="bold red")
-        table.add_row(order_ids[execution.label], *execution.cells()[1:], states[execution.label], outcome)
+        state = cell(states[execution.label])
+        table.add_row(order_ids[execution.label], *execution.cells()[1:], state, execution.notified())
     console.print(table)
     complete = summarize(executions, console)
     as_expected = ended_as_expected(executions, ORDERS, console)

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Mapping
 
 from rich.table import Table
-from rich.text import Text
 
 from tools import PROJECT
 from tools.demos.common import (
@@ -43,9 +42,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
 def _table(executions: list[Execution]) -> Table:
     table = Table("Order", *COLUMNS, "Notification")
     for execution in executions:
-        notification = execution.notification
-        told = Text(notification["outcome"]) if notification else Text("MISSING", style="bold red")
-        table.add_row(*execution.cells(), told)
+        table.add_row(*execution.cells(), execution.notified())
     return table
 
 

@@ -1,0 +1,116 @@
+"""What is typed after `make` reaches the command as it was typed, and `make help` fits a screen."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import PROJECT
+
+NASTY = ["it's-2", 'a "b"', "a$b$(c)${d}", "`touch x`$(touch x)", "two\nlines", "a#b\\c;d&e|f", "\x1b[2J", "-x", "é "]
+VALUES = re.findall(r"^VALUES := (.*)", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+# Instead of the environment's Python: what it was called with
+PYTHON = f"""#!/bin/sh
+exec {sys.executable} -c 'import json, os, sys; print(json.dumps([*sys.argv[1:], os.getenv("STACK_NAME")]))' "$@"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout in which all is installed, except that nothing is."""
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    for name in (
+        "requirements-dev.txt",
+        "linter/pyproject.toml",
+        "tools/requirements.txt",
+        "tools/bench/requirements.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "tools/engine").mkdir()
+    shutil.copy(PROJECT / "tools/engine/requirements.txt", tmp_path / "tools/engine")
+    os.utime(tmp_path / "tools/engine/requirements.txt", (0, 0))
+    for time, stamp in enumerate(
+        (".venv/venv", ".venv/demo", ".venv/test", ".venv/bench", ".venv-engine/venv", ".venv-engine/engine"), 1
+    ):
+        (tmp_path / stamp).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{stamp}.stamp").touch()
+        os.utime(tmp_path / f"{stamp}.stamp", (time, time))
+        python = tmp_path / stamp / "../bin/python"
+        python.parent.resolve().mkdir(exist_ok=True)
+        python.resolve().write_text(PYTHON)
+        python.resolve().chmod(0o755)
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in VALUES and not name.startswith("MAKE")
+    }
+    return subprocess.run(
+        [shutil.which("make") or "", "--no-print-directory", *arguments],
+        cwd=folder,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def called_with(folder: Path, *arguments: str, **environment: str) -> list[str | None]:
+    """The arguments of the one command that make runs, and STACK_NAME."""
+    run = make(folder, *arguments, **environment)
+    assert (run.returncode, run.stderr) == (0, "")
+    called: list[str | None] = json.loads(run.stdout)
+    return called
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_a_value_reaches_the_command_as_it_was_typed(folder: Path, value: str) -> None:
+    assert called_with(folder, "show", f"EXECUTION={value}")[-2] == value
+    assert called_with(folder, "demo", f"PORT={value}")[-2] == f"--port={value}"
+    assert called_with(folder, "cost", f"RUNS={value}")[-2] == f"--runs={value}"
+    assert called_with(folder, "test-aws", f"STACK={value}")[-1] == value
+    three = called_with(folder, "invoke", *(f"{name}={value}" for name in ("FUNCTION", "EVENT", "CONFIG_ENV")))
+    assert three[-5:-1] == [f"--config-env={value}", "--", value, value]
+    assert not (folder / "x").exists()
+
+
+def test_files_are_one_path_or_several(folder: Path) -> None:
+    for name in ("it's", "a b"):
+        (folder / name).mkdir()
+        assert called_with(folder, "lint", f"FILES={name}")[2:-1] == [name]
+    assert called_with(folder, "lint", "FILES=it's/ tools linter/*.toml")[2:-1] == [
+        "it's/",
+        "tools",
+        "linter/pyproject.toml",
+    ]
+    assert called_with(folder, "lint")[2:-1] == ["template.yaml", "templates", "statemachine"]
+
+
+def test_what_is_left_out_has_a_default(folder: Path) -> None:
+    assert called_with(folder, "demo", PORT="80")[1:-1] == ["tools", "demo"]
+    assert called_with(folder, "cost")[1:-1] == ["tools", "cost"]
+    assert called_with(folder, "invoke")[1:-1] == ["tools", "invoke", "--config-env=default", "--", "", ""]
+    assert called_with(folder, "test-aws", STACK="theirs")[-1] == "theirs"
+    assert "Name the stack" in make(folder, "test-aws").stderr
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str, empty: str) -> None:
+    run = make(folder, "up", f"{name}={empty}")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"{name} is empty: give it a value, or leave it out" in run.stderr
+
+
+def test_help_fits_a_screen() -> None:
+    lines = make(PROJECT, "help").stdout.splitlines()
+    assert 15 < len(lines) <= 24
+    assert max(map(len, lines)) <= 80
