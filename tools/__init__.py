@@ -5,6 +5,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def version() -> str:
+    """Of the project, as pyproject.toml has it."""
+    import tomllib  # not at the top: an older Python has to get as far as being told that it is too old
+
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
 class ToolError(Exception):
     """What went wrong and what to do about it, in words for whoever typed the command."""
 

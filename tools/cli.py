@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from tools import PROJECT, ToolError, plain
+from tools import PROJECT, ToolError, plain, version
 from tools.deployment import deploy
 from tools.engine.engine import Engine, calls_explained
 from tools.engine.layers import cache_layers
@@ -25,6 +25,7 @@ PROGRAMS = {
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
+    "release-notes": ("tools.release", "print what the changelog says of a release", "setup"),
     "diagrams": ("tools.diagrams.command", "draw the diagrams of the documents again", "pictures"),
 }
 
@@ -60,6 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m tools", description="Runs, shows, checks and measures the workflows.")
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     port = _Parser(add_help=False)
     port.add_argument("--port", default="0", help="port to listen on, on loopback (default: a free one)")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tools import PROJECT, ToolError, plain
+from tools import PROJECT, ToolError, plain, version
 from tools.engine.engine import Engine
 from tools.engine.processes import interrupts_held
 
@@ -37,7 +37,7 @@ def deploy(
 
     stack = stack_name or configured_stack_name(config_env)
     options = ["--stack-name", stack, "--capabilities", "CAPABILITY_IAM", "--resolve-s3", "--s3-prefix", stack]
-    options += ["--no-fail-on-empty-changeset", "--no-progressbar"]
+    options += ["--no-fail-on-empty-changeset", "--no-progressbar", "--tags", f"Version={version()}"]
     if parameters:
         options += ["--parameter-overrides", *(f"{name}={json.dumps(value)}" for name, value in parameters.items())]
     with tempfile.TemporaryDirectory(prefix="sam-") as temporary:

@@ -90,7 +90,7 @@ def test_a_function_that_fails_is_counted(manual: Stack, clients: Clients) -> No
 
 @pytest.mark.aws("the embedded AWS logs no timeout that a metric filter could count")
 def test_a_callback_that_never_comes_raises_its_alarm(manual: Stack, clients: Clients, impatient_work: Work) -> None:
-    assert manual.ended(impatient_work.execution_id)["error"] == "States.HeartbeatTimeout"
+    assert manual.ended(impatient_work.execution_id)["error"] == "States.Timeout"
     alarm = alarm_names(manual)["CallbacksTimedOutAlarm"]
 
     def state() -> str:

@@ -23,7 +23,7 @@ def test_heartbeats_keep_a_workflow_waiting_and_a_missed_one_ends_it(manual: Sta
     # Then it waits, and without them no longer
     assert status(manual, impatient_work) == "RUNNING"
     end = manual.ended(impatient_work.execution_id)
-    assert (end["status"], end["error"]) == ("FAILED", "States.HeartbeatTimeout")
+    assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
     assert impatient_work.call_back(manual).answer["outcome"] == "ALREADY_SETTLED"
 
 

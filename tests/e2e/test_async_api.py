@@ -173,14 +173,14 @@ def test_a_wait_beyond_the_timeout_is_an_error_and_the_late_callback_is_settled_
     # Then it ends at its timeout, while the API still works
     [simulation] = stack.executions(SIMULATOR).keys() - before
     assert stack.executions(SIMULATOR)[simulation] == "RUNNING"
-    assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
+    assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
     assert stack.states_entered(execution_id) == ERROR_PATH
-    assert logged(stack, execution_id) == failed("States.Timeout")
+    assert logged(stack, execution_id) == failed("Callback.TimedOut")
     # And the late callback finds it settled
     late = stack.ended(simulation)
     assert (late["status"], json.loads(late["output"])) == ("SUCCEEDED", {"outcome": "ALREADY_SETTLED"})
     assert stack.states_entered(execution_id) == ERROR_PATH
-    assert logged(stack, execution_id) == failed("States.Timeout")
+    assert logged(stack, execution_id) == failed("Callback.TimedOut")
     assert stack.depth("QuarantineQueueUrl") == stack.depth("DeadLetterQueueUrl") == 0
 
 

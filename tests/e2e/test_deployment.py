@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import PROJECT
+from tools import PROJECT, version
 from tools.deployment import deploy
 from tools.engine.engine import Engine
 from tools.stack import deployed
@@ -60,12 +60,13 @@ def test_what_was_saved_or_built_for_aws_is_not_deployed_locally(engine: Engine,
     deploy(engine, directory=project_copy)
     [stack] = engine.client("cloudformation").describe_stacks(StackName="payment-callback")["Stacks"]
     parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
-    assert (parameters["PaymentSuccessRate"], stack.get("Tags", [])) == ("0.5", [])
+    assert (parameters["PaymentSuccessRate"], stack["Tags"]) == ("0.5", [{"Key": "Version", "Value": version()}])
 
 
 def test_a_reader_who_leaves_ends_nothing(project_copy: Path) -> None:
     shutil.copytree(PROJECT / "tools", project_copy / "tools")
     shutil.copytree(PROJECT / "events", project_copy / "events")
+    shutil.copy(PROJECT / "pyproject.toml", project_copy)
     for name in (".venv", ".venv-engine"):
         (project_copy / name).symlink_to((PROJECT / name).resolve())
 

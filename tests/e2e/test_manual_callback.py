@@ -44,8 +44,7 @@ def work(stack: Stack) -> Work:
 def take_work(stack: Stack, payload: object = WORK) -> Work:
     execution_id = stack.start(payload, MACHINE)
     message = json.loads(stack.receive(QUEUE)["Body"])
-    assert message.keys() == {"input", "token"}
-    assert message["input"] == payload
+    assert message == {"input": payload, "token": message["token"], "executionId": execution_id}
     return Work(execution_id, message["token"])
 
 

@@ -61,9 +61,10 @@ def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
         execution_id = stack.start(order)
         end = stack.ended(execution_id)
     # Then
-    assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
+    assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
     [notification] = notifications.of(execution_id)
-    assert (notification["outcome"], notification["Error"]) == ("FAILED", "States.Timeout")
+    assert (notification["outcome"], notification["Error"]) == ("FAILED", end["error"])
+    assert notification["Cause"] == end["cause"] == "No answer came within 3,600 seconds."  # as the definition says
     assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
 
 

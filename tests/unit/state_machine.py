@@ -1,4 +1,8 @@
-"""Plays a state machine as Step Functions does, with the answers that it gets; nothing else can go wrong."""
+"""Plays a state machine as Step Functions was recorded to, with the answers that it gets; nothing else can go wrong.
+
+A field of 262,145 bytes or more fails its state with States.DataLimitExceeded. An expression that fails, or that is
+undefined, fails the test: no input may bring a state machine there.
+"""
 
 import json
 import re
@@ -8,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jsonata  # type: ignore[import-untyped]
+from jsonata.functions import Functions  # type: ignore[import-untyped]
 from jsonata.utils import Utils  # type: ignore[import-untyped]
 from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 PROJECT = Path(__file__).parents[2]
 EXECUTION_ID = "arn:aws:states:us-east-1:123456789012:execution:Workflow:order-1"
 TOKEN = "a-task-token"
+MAX_BYTES = 262_144  # of a state's input, arguments or output
 
 Json = Any
 Fields = dict[str, Any]
@@ -21,9 +27,20 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Failure:
-    """The error output of a wait, in any of the shapes that AWS gives it."""
+    """What fails a task: the error output that a Catch gets, in any of the shapes that AWS gives it."""
 
     output: Fields
+
+    @property
+    def uncaught(self) -> Fields:
+        """How an execution ends with it: a timeout and a missed heartbeat have one name there, and no cause."""
+        return {"Error": "States.Timeout"} if self.output.get("Error") in _TIMEOUTS else self.output
+
+
+_TIMEOUTS = ("States.Timeout", "States.HeartbeatTimeout")
+TIMED_OUT, MISSED_HEARTBEAT = (Failure({"Error": error, "Cause": ""}) for error in _TIMEOUTS)
+BARE_FAILURE = Failure({"Error": None, "Cause": None})  # SendTaskFailure with nothing but the token
+TOO_LARGE = Failure({"Error": "States.DataLimitExceeded", "Cause": "The state returned a result with a size exceeding"})
 
 
 @dataclass
@@ -54,49 +71,60 @@ def read_definition(name: str) -> Fields:
     return definition
 
 
+def read_example(name: str) -> Fields:
+    definition: Fields = json.loads((PROJECT / "examples" / f"{name}.asl.json").read_text())
+    return definition
+
+
 def play(
     definition: Fields,
     payload: Json,
     answer: Json | Failure = None,
     request: Json | Failure = None,
     results: Mapping[str, Json | Failure] | None = None,
+    *,
+    all_is_all: bool = False,
 ) -> Execution:
     """`answer` is what the callback of a wait brings, `request` what the function returns that makes the request.
 
-    `results` are those of states by name, in the place of these.
+    `results` are those of states by name, instead of these. `all_is_all`: States.ALL catches DataLimitExceeded, as
+    AWS was recorded to do, and not as its documentation says.
     """
     execution, name, value = Execution(), definition["StartAt"], payload
     variables: Fields = {}
     while True:
         execution.entered.append(name)
         state = definition["States"][name]
-        context = {
-            "Execution": {"Id": EXECUTION_ID, "Input": payload},
-            "State": {"RetryCount": 0, "EnteredTime": "2026-11-20T10:00:00.000Z"},
-            "Task": {"Token": TOKEN},
-        }
-        states = {"input": value, "context": context, "variables": variables}
-        match state:
-            case {"Type": "Fail"}:
-                execution.failure = evaluate({key: state[key] for key in ("Error", "Cause")}, states)
-                return execution
-            case {"Type": "Choice"}:
-                met = [choice for choice in state["Choices"] if evaluate(choice["Condition"], states)]
-                variables |= met[0].get("Assign", {}) if met else {}
-                name = met[0]["Next"] if met else state["Default"]
-                continue
-        result = _result_of(state, states, execution, answer, request)
-        result = (results or {}).get(name, result)
-        if isinstance(result, Failure):
-            catcher = _catcher(state, result.output["Error"])
-            if catcher is None:
-                execution.failure = result.output
-                return execution
-            variables |= evaluate(catcher.get("Assign", {}), {**states, "errorOutput": result.output})
-            name, value = catcher["Next"], result.output
+        states = {"input": value, "context": _context(state, payload), "variables": variables}
+        if state["Type"] == "Fail":
+            execution.failure = evaluate({key: state[key] for key in ("Error", "Cause")}, states)
+            return execution
+        if state["Type"] == "Choice":
+            met = [choice for choice in state["Choices"] if evaluate(choice["Condition"], states)]
+            chosen = met[0] if met else {"Next": state["Default"]}
+            value = evaluate(chosen["Output"], states) if "Output" in chosen else value
+            variables |= evaluate(chosen.get("Assign", {}), states)
+            name = chosen["Next"]
             continue
-        states["result"] = result
-        value = evaluate(state["Output"], states) if "Output" in state else result
+        result = _result_of(state, states, execution, answer, request)
+        if result is not TOO_LARGE:
+            result = (results or {}).get(name, result)
+        if not isinstance(result, Failure):
+            states["result"] = result
+            output = evaluate(state["Output"], states) if "Output" in state else result
+            if size(output) > MAX_BYTES:
+                result = TOO_LARGE
+        if isinstance(result, Failure):
+            catcher = _catcher(state, result.output["Error"], all_is_all)
+            if catcher is None:
+                execution.failure = result.uncaught
+                return execution
+            states["errorOutput"] = result.output
+            value = evaluate(catcher["Output"], states) if "Output" in catcher else result.output
+            variables |= evaluate(catcher.get("Assign", {}), states)
+            name = catcher["Next"]
+            continue
+        value = output
         variables |= evaluate(state.get("Assign", {}), states)
         if state.get("End"):
             execution.output = value
@@ -104,24 +132,47 @@ def play(
         name = state["Next"]
 
 
+def _context(state: Fields, payload: Json) -> Fields:
+    """The context object. Only a task has a RetryCount, and a token where it waits for one."""
+    of_task = state["Type"] == "Task"
+    waits = of_task and state["Resource"].endswith(".waitForTaskToken")
+    return {
+        "Execution": {"Id": EXECUTION_ID, "Input": payload},
+        "State": {"EnteredTime": "2026-11-20T10:00:00.000Z", **({"RetryCount": 0} if of_task else {})},
+        **({"Task": {"Token": TOKEN}} if waits else {}),
+    }
+
+
+def size(value: Json) -> int:
+    """Bytes of a value as JSON."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
 def _result_of(
     state: Fields, states: Fields, execution: Execution, answer: Json | Failure, request: Json | Failure
 ) -> Json | Failure:
     """Notes what a state sends or publishes, and says what comes of it."""
-    match state:
-        case {"Type": "Pass"}:
-            return None
-        case {"Resource": "arn:aws:states:::sns:publish"}:
-            execution.published.append(evaluate(state["Arguments"], states))
+    if state["Type"] == "Pass":
+        return states["input"]
+    if state["Type"] == "Wait":
+        seconds = evaluate(state["Seconds"], states)
+        assert type(seconds) in (int, float), "the time to wait is no number"
+        return states["input"]
+    arguments = evaluate(state["Arguments"], states)
+    if size(arguments) > MAX_BYTES:
+        return TOO_LARGE
+    match state["Resource"]:
+        case "arn:aws:states:::sns:publish":
+            execution.published.append(arguments)
             return {"MessageId": "message-1"}
-        case {"Resource": "arn:aws:states:::lambda:invoke"}:
-            execution.sent.append(evaluate(state["Arguments"], states))
+        case "arn:aws:states:::lambda:invoke":
+            execution.sent.append(arguments)
             return _invoked(request)
-        case {"Resource": "arn:aws:states:::dynamodb:updateItem" | "arn:aws:states:::dynamodb:getItem"}:
-            execution.sent.append(evaluate(state["Arguments"], states))
+        case "arn:aws:states:::dynamodb:updateItem" | "arn:aws:states:::dynamodb:getItem":
+            execution.sent.append(arguments)
             return {}
-        case {"Resource": str(resource)} if resource.endswith(".waitForTaskToken"):
-            execution.sent.append(evaluate(state["Arguments"], states))
+        case str(resource) if resource.endswith(".waitForTaskToken"):
+            execution.sent.append(arguments)
             return answer
     raise AssertionError(f"{execution.entered[-1]} is of a kind that nobody plays here")
 
@@ -130,14 +181,16 @@ def _invoked(returned: Json | Failure) -> Json | Failure:
     return returned if isinstance(returned, Failure) else {"Payload": returned}
 
 
-def _catcher(state: Fields, error: str | None) -> Fields | None:
-    """What catches a failure; States.ALL does not catch States.DataLimitExceeded."""
-    for catcher in state.get("Catch", []):
-        names = catcher["ErrorEquals"]
-        if error in names or (names == ["States.ALL"] and error != "States.DataLimitExceeded"):
-            found: Fields = catcher
-            return found
-    return None
+def _catcher(state: Fields, error: str | None, all_is_all: bool) -> Fields | None:
+    caught_by = {error}
+    if error != "States.DataLimitExceeded" or all_is_all:
+        caught_by.add("States.ALL")
+    if error == "States.HeartbeatTimeout":
+        caught_by.add("States.Timeout")
+    elif error != "States.Timeout":
+        caught_by.add("States.TaskFailed")
+    found: list[Fields] = [each for each in state.get("Catch", []) if caught_by & set(each["ErrorEquals"])]
+    return found[0] if found else None
 
 
 def evaluate(value: Json, states: Fields) -> Json:
@@ -148,14 +201,26 @@ def evaluate(value: Json, states: Fields) -> Json:
         case list():
             return [evaluate(child, states) for child in value]
         case str() if expression := re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL):
-            assert _result(f"$exists(({expression[1]}))", states), f"{value} is undefined for {states['input']}"
-            return _result(expression[1], states)
+            result = _result(expression[1], states)
+            if result is None:  # or undefined
+                assert _result(f"$exists(({expression[1]}))", states), f"{value} is undefined for {states['input']}"
+            return result
     return value
 
 
 def _result(source: str, states: Fields) -> Json:
     expression = jsonata.Jsonata(source)
+    expression.register_lambda("parse", json.loads)  # a function of Step Functions
+    expression.register_lambda("string", _string)
     expression.assign("states", states)
     for name, value in states["variables"].items():
         expression.assign(name, Utils.NULL_VALUE if value is None else value)
     return expression.evaluate(None)
+
+
+def _string(value: Json) -> str | None:
+    """AWS keeps characters beyond ASCII as they are, where this port of JSONata escapes them."""
+    text: str | None = Functions.string(value, None)
+    if text is None or isinstance(value, str):
+        return text
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))

@@ -94,11 +94,15 @@ def _targets() -> frozenset[str]:
 
 @cache
 def _words() -> frozenset[str]:
-    """Every word of the sources and of AWS's APIs, with and without the dots between."""
+    """Every word of the sources and of AWS's APIs, with and without the dots between.
+
+    An error of SQS or Step Functions is also there by the name that a state machine gives it.
+    """
     loader = botocore.loaders.Loader()
     apis = json.dumps([loader.load_service_model(service, "service-2") for service in AWS_APIS])
     text = f"{_sources()} {apis} {' '.join(modules())}"
-    return frozenset(re.findall(r"\w+(?:\.\w+)*", text) + re.findall(r"\w+", text))
+    renamed = [f"Callback.{error}" for error in re.findall(r"\b(?:SQS|States)\.(\w+)", text)]
+    return frozenset(re.findall(r"\w+(?:\.\w+)*", text) + re.findall(r"\w+", text) + renamed)
 
 
 def modules() -> set[str]:

@@ -91,6 +91,7 @@ def test_anything_else_than_an_sns_event_is_told_what_to_send(event: Any) -> Non
         "null",
         "{}",
         '{"outcome": 1}',
+        '{"outcome": ""}',
         '{"outcome": null}',
         "[" * 100_000,
         '{"outcome": "FAILED", "outcome": "SUCCEEDED"}',
@@ -117,6 +118,13 @@ def test_nothing_else_of_a_notification_is_printed(printed: io.StringIO) -> None
 def test_a_field_that_is_not_plain_words_is_withheld(text: str) -> None:
     notification = read_notification(json.dumps({"outcome": "FAILED", "Error": text}))
     assert notification["Error"] == "(withheld: not plain words)"
+
+
+@pytest.mark.parametrize("error", ["", None])
+def test_nothing_is_withheld_where_nobody_gave_an_error(error: str | None) -> None:
+    assert read_notification(json.dumps({"outcome": "ABORTED", "Error": error, "Cause": error})) == {
+        "outcome": "ABORTED"
+    }
 
 
 @given(st.text() | st.dictionaries(st.text(), st.text() | st.integers()).map(json.dumps))

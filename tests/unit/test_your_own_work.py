@@ -8,7 +8,15 @@ import pytest
 
 from callbacks.calls import MAX_CALL_SECONDS
 from examples.payment_provider import PROVIDER_SECONDS
-from tests.unit.state_machine import PROJECT, Failure, play, read_template
+from tests.unit.state_machine import (
+    BARE_FAILURE,
+    MISSED_HEARTBEAT,
+    PROJECT,
+    TIMED_OUT,
+    Failure,
+    play,
+    read_template,
+)
 
 PAGE = (PROJECT / "docs/your-own-work.md").read_text()
 EXAMPLES = {file.name: file.read_text() for file in (PROJECT / "examples").iterdir() if file.is_file()}
@@ -84,11 +92,17 @@ def test_an_answer_of_no_is_no_reason_for_a_reminder() -> None:
     )
 
 
-@pytest.mark.parametrize("failure", [{"Error": None, "Cause": None}, {"Error": "States.Timeout", "Cause": ""}], ids=str)
-def test_an_item_that_fails_without_words_is_given_some(failure: dict[str, Any]) -> None:
-    execution = play(WAITS["fan_out.asl.json"], {"key": "k", "item": 1}, Failure(failure))
-    assert execution.output == {
-        "outcome": "FAILED",
-        "Error": failure["Error"] or "Callback.Failed",
-        "Cause": "No cause was given.",
-    }
+@pytest.mark.parametrize(
+    ("failure", "error", "cause"),
+    [
+        (BARE_FAILURE, "Callback.Failed", "No cause was given."),
+        (TIMED_OUT, "Callback.TimedOut", "No answer came within 3,600 seconds."),
+        (MISSED_HEARTBEAT, "Callback.TimedOut", "No heartbeat came within 600 seconds."),
+    ],
+)
+def test_an_item_that_fails_without_words_is_given_some(failure: Failure, error: str, cause: str) -> None:
+    definition = WAITS["fan_out.asl.json"]
+    execution = play(definition, {"key": "k", "item": 1}, failure)
+    assert execution.output == {"outcome": "FAILED", "Error": error, "Cause": cause}
+    wait = definition["States"]["RequestItem"]
+    assert (wait["TimeoutSeconds"], wait["HeartbeatSeconds"]) == (3600, 600)
