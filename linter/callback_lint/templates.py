@@ -355,6 +355,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def is_state_machine(value: Json) -> bool:
     return isinstance(value, dict) and {"StartAt", "States"} <= value.keys()
 

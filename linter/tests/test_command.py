@@ -22,7 +22,7 @@ MACHINE = """{
   }
 }"""
 SOUND = MACHINE.replace('"End"', '"TimeoutSeconds": 60, "End"')
-FINDING = "EC1007 Wait: TimeoutSeconds is missing: a lost callback is waited for for a year (docs/lint.md#ec1007)"
+FINDING = "EC1007 Wait: TimeoutSeconds is missing: the state waits for a lost callback for a year (docs/lint.md#ec1007)"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -56,7 +56,7 @@ def test_no_finding_ends_with_0(folder: Path, capsys: pytest.CaptureFixture[str]
     [
         (b'{"StartAt": }', "wait.json:1: is not JSON: Expecting value"),
         (b'{"StartAt": 1,\n "StartAt": 2}', "wait.json:1: 'StartAt' is there twice in one object"),
-        (b"\xff\xfe", "wait.json:1: is not UTF-8"),
+        (b"\xff\xfe", "wait.json:1: is UTF-16: save it as UTF-8"),
         (b"", "wait.json:1: is not JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "wait.json:1: is nested more than 100 levels deep"),
         (b'{"orders": []}', "wait.json:1: is neither a template (Resources) nor a state machine (StartAt, States)"),
@@ -160,7 +160,7 @@ def test_json_lists_what_text_says(folder: Path, capsys: pytest.CaptureFixture[s
         "file": "wait.asl.json",
         "line": 4,
         "id": "EC1007",
-        "message": "Wait: TimeoutSeconds is missing: a lost callback is waited for for a year",
+        "message": "Wait: TimeoutSeconds is missing: the state waits for a lost callback for a year",
         "link": "docs/lint.md#ec1007",
     }
 

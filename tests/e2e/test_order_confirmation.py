@@ -212,8 +212,7 @@ def test_an_execution_without_an_order_fails_and_says_why(stack: Stack, notifica
     executions = [stack.start(payload, MACHINE) for payload in inputs]
     for execution_id, payload, error in zip(executions, inputs, ["UnknownOrder", *["InvalidRequest"] * 4], strict=True):
         end = stack.ended(execution_id)
-        named = error if stack.on_aws else "Runtime.HandlerError"  # so the embedded AWS calls each error
-        assert (end["status"], end["error"]) == ("FAILED", named), payload
+        assert (end["status"], end["error"]) == ("FAILED", error), payload
         assert stack.states_entered(execution_id)[-1] == "OrderFailed"
         [body] = told(notifications, execution_id, "FAILED")
         assert body["orderId"] == (payload.get("orderId") if isinstance(payload, dict) else None)

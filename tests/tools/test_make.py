@@ -14,6 +14,7 @@ from tools import PROJECT
 
 NASTY = ["it's-2", 'a "b"', "a$b$(c)${d}", "`touch x`$(touch x)", "two\nlines", "a#b\\c;d&e|f", "\x1b[2J", "-x", "é "]
 VALUES = re.findall(r"^VALUES := (.*)", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+ENVIRONMENTS = {".venv": ("venv", "demo", "test", "bench"), ".venv-engine": ("venv", "engine")}
 # Instead of the environment's Python: what it was called with
 PYTHON = f"""#!/bin/sh
 exec {sys.executable} -c 'import json, os, sys; print(json.dumps([*sys.argv[1:], os.getenv("STACK_NAME")]))' "$@"
@@ -22,31 +23,27 @@ exec {sys.executable} -c 'import json, os, sys; print(json.dumps([*sys.argv[1:],
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout in which all is installed, except that nothing is."""
+    """A checkout with environments in which nothing is installed, and stamps that say that all is."""
+    for name in ("Makefile", "requirements-dev.txt", "linter/pyproject.toml", "tools/requirements.txt"):
+        old(tmp_path / name)
+    for name in ("tools/bench/requirements.txt", "tools/engine/requirements.txt"):
+        old(tmp_path / name)
     shutil.copy(PROJECT / "Makefile", tmp_path)
-    for name in (
-        "requirements-dev.txt",
-        "linter/pyproject.toml",
-        "tools/requirements.txt",
-        "tools/bench/requirements.txt",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (0, 0))
-    (tmp_path / "tools/engine").mkdir()
-    shutil.copy(PROJECT / "tools/engine/requirements.txt", tmp_path / "tools/engine")
-    os.utime(tmp_path / "tools/engine/requirements.txt", (0, 0))
-    for time, stamp in enumerate(
-        (".venv/venv", ".venv/demo", ".venv/test", ".venv/bench", ".venv-engine/venv", ".venv-engine/engine"), 1
-    ):
-        (tmp_path / stamp).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{stamp}.stamp").touch()
-        os.utime(tmp_path / f"{stamp}.stamp", (time, time))
-        python = tmp_path / stamp / "../bin/python"
-        python.parent.resolve().mkdir(exist_ok=True)
-        python.resolve().write_text(PYTHON)
-        python.resolve().chmod(0o755)
+    for environment, stamps in ENVIRONMENTS.items():
+        for time, stamp in enumerate(stamps, 1):
+            old(tmp_path / environment / f"{stamp}.stamp", time)
+        old(tmp_path / environment / "bin/activate")
+        (tmp_path / environment / "bin/activate").write_text(f"VIRTUAL_ENV={tmp_path / environment}")
+        python = tmp_path / environment / "bin/python"
+        python.write_text(PYTHON)
+        python.chmod(0o755)
     return tmp_path
+
+
+def old(file: Path, time: int = 0) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    os.utime(file, (time, time))
 
 
 def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +74,10 @@ def test_a_value_reaches_the_command_as_it_was_typed(folder: Path, value: str) -
     assert called_with(folder, "demo", f"PORT={value}")[-2] == f"--port={value}"
     assert called_with(folder, "cost", f"RUNS={value}")[-2] == f"--runs={value}"
     assert called_with(folder, "test-aws", f"STACK={value}")[-1] == value
+    where = called_with(folder, "waits", f"STACK={value}", f"STATE_MACHINE={value}", "LATE=1")
+    assert where[3:-1] == [f"--stack={value}", f"--state-machine={value}", "--late"]
+    answer = called_with(folder, "answer", *(f"{name}={value}" for name in ("EXECUTION", "STATE", "OUTPUT", "ERROR")))
+    assert answer[3:-1] == [*(f"--{name}={value}" for name in ("state", "output", "error")), "--", value]
     three = called_with(folder, "invoke", *(f"{name}={value}" for name in ("FUNCTION", "EVENT", "CONFIG_ENV")))
     assert three[-5:-1] == [f"--config-env={value}", "--", value, value]
     assert not (folder / "x").exists()
@@ -112,5 +113,12 @@ def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str
 
 def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
-    assert 15 < len(lines) <= 24
+    assert 15 < len(lines) <= 28
     assert max(map(len, lines)) <= 80
+
+
+def test_a_folder_that_was_moved_has_its_environments_made_again(folder: Path) -> None:
+    assert make(folder, "-n", "setup").stdout == "make: Nothing to be done for 'setup'.\n"
+    moved = folder.rename(folder.with_name("moved"))
+    made = re.findall(r"-m venv --clear (\S+)", make(moved, "-n", "setup").stdout)
+    assert sorted(made) == [".venv", ".venv-engine"]
