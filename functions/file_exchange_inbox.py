@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import PrintableError, lambda_entry, logger
-from callbacks.error_names import NAME_OF_AWS, is_aws_error_name
+from callbacks.error_names import is_reserved_error_name
 from callbacks.json_text import UnreadableJson, read_json
 from callbacks.request import printable_execution_id
 from callbacks.task import (
@@ -37,7 +37,7 @@ _KEY = re.compile(rf"inbound/(?P<uuid>{UUID})/(?P<name>success\.json|failure\.js
 ODD_KEY = "The file must be named inbound/<uuid>/success.json, failure.json or heartbeat, with the uuid of a request."
 EMPTY = "The file is empty."
 BAD_FAILURE = 'A failure must be a JSON object like {"error": "OutOfStock", "cause": "None is left."}, with texts.'
-ERROR_OF_AWS = f"The {NAME_OF_AWS}"
+RESERVED_ERROR = f"The {RESERVED_ERROR_NAME}."
 NOT_FIRST = "Another answer came before this one, and has decided."
 TOO_LARGE = "The file is of more than 5 GB, which S3 does not move. It stays where it is: drop a smaller one."
 NOBODY_WAITS = (
@@ -164,8 +164,8 @@ def read_answer(name: str, file: File) -> Json:
             isinstance(content.get(field), str | None) for field in ("error", "cause")
         ):
             raise Unusable(BAD_FAILURE)
-        if is_aws_error_name(content.get("error") or ""):
-            raise Unusable(ERROR_OF_AWS)
+        if is_reserved_error_name(content.get("error") or ""):
+            raise Unusable(RESERVED_ERROR)
     return content
 
 
