@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import PrintableError, lambda_entry, logger
-from callbacks.error_names import is_reserved_error_name
+from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
 from callbacks.json_text import UnreadableJson, read_json
 from callbacks.request import printable_execution_id
 from callbacks.task import (

@@ -25,7 +25,7 @@ CALLS = [
 Call = tuple[tuple[str, list[str]], str, int]
 
 
-@given(calls=st.lists(st.tuples(st.sampled_from(CALLS), st.sampled_from("ab"), st.integers(0, 3)), max_size=10))
+@given(calls=st.lists(st.tuples(st.sampled_from(CALLS), st.sampled_from("abc"), st.integers(0, 3)), max_size=10))
 @settings(max_examples=30, deadline=None)
 def test_every_call_comes_to_the_same_as_with_moto(calls: list[Call]) -> None:
     with new_exchange() as moto:
@@ -36,7 +36,9 @@ def answers_of(s3: Any, calls: list[Call]) -> list[object]:
     """The content or the error that each call comes to. Its number says which object written before it is about."""
     written = [s3.put_object(Bucket=NAME, Key="a", Body="first")]
     answers: list[object] = []
-    for (operation, names), key, number in calls:
+    for (operation, names), read, number in calls:
+        # What is copied has an ETag of its own on AWS, where it is encrypted, and not with moto
+        key = {"get_object": read, "copy_object": "c"}.get(operation, "b" if read == "b" else "a")
         before = written[number % len(written)]
         known = {
             "IfNoneMatch": "*",
