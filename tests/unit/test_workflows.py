@@ -693,6 +693,7 @@ def matches(pattern: str, line: Fields) -> bool:
         if not isinstance(found, str):
             return "False"
         if comparison["regex"]:
+            assert re.fullmatch(r"[\w:#=@/;,^$?\[\]{}|\\*+.-]*", comparison["regex"]), "CloudWatch Logs takes no other"
             return str(re.search(comparison["regex"], found) is not None)
         return str(fnmatchcase(found, comparison["value"]) == (comparison["operator"] == "="))
 
