@@ -34,9 +34,10 @@ def follow_execution(order_id: str, execution_id: str) -> None:
         order = store.find(order_id)
         if order is None:
             return
-        if task and status not in ("RUNNING", "PENDING_REDRIVE"):
-            store.forget_task(order_id, task)
         ended = how_ended(status, error, order.settled)
+        answered = order.decision and not ended  # and who answers removes the token
+        if task and status not in ("RUNNING", "PENDING_REDRIVE") and not answered:
+            store.forget_task(order_id, task)
         changed = ended != order.ended
         if changed and ended:
             if order.decision:
