@@ -36,7 +36,9 @@ TESTS = {
     ],
     "order-confirmation": [
         "unit/order_table.py",
-        "unit/orders",
+        "unit/orders/test_page.py",
+        "unit/orders/test_store.py",
+        "unit/orders/test_stream.py",
         "unit/test_order_api.py",
         "unit/test_order_workflow_functions.py",
     ],
@@ -52,7 +54,10 @@ SHARED_TESTS = [
 ]
 # What runs a workflow; the rest of tools/ is about this project
 TOOLS = ["__init__.py", "__main__.py", "cli.py", "deployment.py", "invoke.py", "stack.py", "story.py", "engine"]
-TARGETS = "help setup demo up down status show env invoke test test-aws check check-style check-types check-rules lint format clean"
+TARGETS = [
+    *("help", "setup", "demo", "up", "down", "status", "show", "env", "invoke", "test", "test-aws"),
+    *("check", "check-style", "check-types", "check-rules", "lint", "format", "clean"),
+]
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests")
 
 
@@ -99,12 +104,14 @@ def fill(folder: Path, answers: Answers) -> None:
     for name in ("tools/requirements.txt", "requirements-dev.txt", ".gitignore", ".editorconfig", "LICENSE", "linter"):
         _copy(folder, name)
     _change(folder, "tools/__init__.py", f'FLAGSHIP = "{FLAGSHIP}"', f'FLAGSHIP = "{answers.workflow}"')
-    _change(
-        folder, "tools/stack.py", re.search(r"WORKFLOWS = .*", _read("tools/stack.py"))[0], "WORKFLOWS = (FLAGSHIP,)"
-    )  # type: ignore[index]
-    _write(folder, "Makefile", _makefile(TARGETS.split()))
+    stack = re.sub(
+        r"^WORKFLOWS = .*", f'WORKFLOWS = ("{answers.workflow}",)', _read("tools/stack.py"), flags=re.MULTILINE
+    )
+    _write(folder, "tools/stack.py", stack)
+    _write(folder, "Makefile", _makefile())
     _write(folder, "pyproject.toml", _pyproject(answers))
     _write(folder, "README.md", _readme(answers))
+    (folder / ".gitkeep").unlink(missing_ok=True)
 
 
 def _template(answers: Answers) -> str:
@@ -165,16 +172,16 @@ def _tests(folder: Path, answers: Answers, functions: Iterable[str]) -> None:
             _copy(folder, f"tests/{name}")
 
 
-def _makefile(targets: list[str]) -> str:
-    """Ours, with these targets and what they need."""
+def _makefile() -> str:
+    """Ours, with the targets of one workflow."""
     blocks = _read("Makefile").split("\n\n")
     kept = []
     for block in blocks:
         rule = re.match(r"([a-z][a-z -]*):(?!=)", block)
-        if rule is None or set(rule[1].split()) & {*targets, "new-enough-python"}:
+        if rule is None or set(rule[1].split()) & {*TARGETS, "new-enough-python"}:
             kept.append(block)
     text = "\n\n".join(block for block in kept if "-audit/audit.stamp:" not in block and "bench.stamp:" not in block)
-    text = re.sub(r"^\.PHONY: .*$", f".PHONY: {' '.join(targets)} new-enough-python", text, flags=re.MULTILINE)
+    text = re.sub(r"^\.PHONY: .*$", f".PHONY: {' '.join(TARGETS)} new-enough-python", text, flags=re.MULTILINE)
     text = re.sub(r"^\.venv-audit/venv\.stamp:.*\n", "", text, flags=re.MULTILINE)
     for gone in (
         " .venv-audit/venv.stamp",
@@ -199,7 +206,7 @@ def _pyproject(answers: Answers) -> str:
 def _readme(answers: Answers) -> str:
     return f"""# {answers.project_name}
 
-The {answers.workflow.replace("-", " ")} workflow, made from callback workflows for AWS Step Functions. The template is `template.yaml`, the state machine is in
+The {answers.workflow.replace("-", " ")} workflow. The template is `template.yaml`, the state machine is in
 `statemachine/`, the work in `functions/`.
 
 ```bash
