@@ -2,8 +2,9 @@
 MAKEFLAGS += --jobs=2 # both environments at once
 export PYTHON ?= python3
 
-# An environment without a Python that runs needs one: checked once, however many environments do
-python_for = $(shell [ -x $(1)/bin/python ] || echo new-enough-python)
+# An environment whose Python does not run, or that was made in another folder, is made again: that needs a Python,
+# which is checked once, however many environments do
+python_for = $(shell [ -x $(1)/bin/python ] && grep -qF "$(realpath $(1))" $(1)/bin/activate || echo new-enough-python)
 
 LOCAL := .venv/bin/python -m tools
 # Commands that start nothing make do without the environment
@@ -12,18 +13,19 @@ OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # What is typed reaches a command through its environment, as it was typed: no $ in it is make's, no quote the shell's
-VALUES := CONFIG_ENV EVENT EXECUTION FILES FUNCTION PORT PYTHON RUNS STACK
+VALUES := CAUSE CONFIG_ENV ERROR EVENT EXECUTION FILES FUNCTION LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE
 define as_typed
 $(if $(strip $(value $(1))),,$(error $(1) is empty: give it a value, or leave it out))
 override $(1) := $$(value $(1))
 export $(1)
 endef
 typed = $(filter command,$(origin $(1)))
+option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
 # Only from the command line: some environments have a PORT of their own
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
 	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +50,24 @@ status: $(call python_for,.venv) ## show what runs, and what is deployed there
 show: .venv/demo.stamp ## tell the story of an execution  EXECUTION=ARN or name
 	@$(LOCAL) show -- "$$EXECUTION"
 
+waits: .venv/demo.stamp ## list who waits for an answer  [STACK=… LATE=1]
+	@$(LOCAL) waits $(call option,--stack,STACK) $(call option,--state-machine,STATE_MACHINE) \
+		$(call option,--limit,LIMIT) $(if $(LATE),--late) $(if $(JSON),--json) $(if $(WATCH),--watch)
+
+answer: .venv/demo.stamp ## answer a wait  EXECUTION=… OUTPUT=JSON or ERROR=…
+	@$(LOCAL) answer $(call option,--state,STATE) $(call option,--event,EVENT) $(call option,--output,OUTPUT) \
+		$(call option,--error,ERROR) $(call option,--cause,CAUSE) $(if $(HEARTBEAT),--heartbeat) $(if $(YES),--yes) \
+		-- "$$EXECUTION"
+
+desk: .venv/demo.stamp ## open a page that shows who waits, and takes answers
+	@$(LOCAL) desk $(PORT_OPTION) $(if $(ALLOW_ANSWERS),--allow-answers)
+
+# Not as SECONDS: that is a clock of the shell's own
+skip: export SKIP_SECONDS = $(value SECONDS)
+skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
+	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
+	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
+
 env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make -s env)"
 	@$(LOCAL_OR_BARE) env
 
@@ -57,7 +77,7 @@ invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
 test: .venv/test.stamp .venv-engine/engine.stamp ## run what a change can break
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder -m "not slow" # on two cores: most tests wait
 
-test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long and rarely breaks: every command of the documents, cost, checks
+test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long: every documented command, cost, checks
 	@.venv/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder -m slow
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## run every function in a container, 3 minutes
@@ -136,13 +156,12 @@ clean: down ## end the embedded AWS, remove what was installed or built
 	@.venv-audit/$(PIP_INSTALL) -r requirements-audit.txt
 	@touch $@
 
-# Made again when the Python that they were made with is gone
 .venv/venv.stamp: $(call python_for,.venv)
 .venv-engine/venv.stamp: $(call python_for,.venv-engine)
 .venv-audit/venv.stamp: $(call python_for,.venv-audit)
 .venv/venv.stamp .venv-engine/venv.stamp .venv-audit/venv.stamp:
 	@"$$PYTHON" -m venv --clear $(@D) || \
-		{ echo "$$PYTHON cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+		{ echo "$$PYTHON cannot make a virtual environment. On Debian and Ubuntu it may need: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
 new-enough-python:

@@ -1,6 +1,7 @@
 """The commands of `python -m tools`. What they need beyond Python itself is imported where it is used."""
 
 import argparse
+import errno
 import io
 import os
 import shlex
@@ -13,15 +14,19 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from tools import FLAGSHIP, PROJECT, ToolError, plain, version
-from tools.deployment import deploy
-from tools.engine.engine import Engine, calls_explained
+from tools.deployment import configured_stack_name, deploy
+from tools.engine.engine import Engine, EngineError, calls_explained
 from tools.engine.layers import cache_layers
 from tools.engine.lock import exclusive
 from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
+MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
+    "waits": ("tools.waits.command", "list who waits for an answer, the oldest first", "setup"),
+    "answer": ("tools.answer", "answer a task that waits, by the name of its execution", "setup"),
+    "desk": ("tools.desk.command", "open a page that shows who waits, executions and queues", "setup"),
     "bench": ("tools.bench.command", "measure the payment callback beside a baseline", "bench"),
     "cost": ("tools.cost.command", "count what runs cost on AWS, and write docs/cost.md", "cost"),
     "checks": ("tools.checks", "run SAM CLI's validation, cfn-lint and checkov on every template", "audit"),
@@ -34,20 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
-    if options.program:
-        module, target = options.program
-        return _run_program(module, target, others)
-    if others:
+    if others and not options.program:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    command: Callable[[argparse.Namespace], int] = options.command
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
     _let_the_reader_leave()
     try:
+        if options.program:
+            module, target = options.program
+            return _run_program(module, target, others)
+        for number in INTERRUPTS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, _interrupt)
+        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ToolError, OSError) as error:
-        print("\n".join(map(plain, str(error).split("\n"))), file=sys.stderr)
+        unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        hint = ": work in a copy of this folder that you may write to" if unwritable else ""
+        print("\n".join(map(plain, f"{error}{hint}".split("\n"))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
@@ -71,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", down, [], "end it, and remove all that it left"),
         ("status", status, [], "show whether it runs, and what is deployed there"),
         ("show", show, [], "tell the story of an execution, there or, while it does not run, on your AWS"),
+        ("skip", skip, [], "move the clock of its workflows forward: what they wait for comes due"),
         ("invoke", invoke, [], "run a function's code in a container, against the stack that is deployed to it"),
         ("env", env, [], 'print what points this shell\'s AWS CLI and SAM CLI at it: eval "$(make -s env)"'),
     ):
@@ -80,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", nargs="?", default=FLAGSHIP, help=f"workflow (default: {FLAGSHIP})")
         if function is show:
             command.add_argument("execution", nargs="?", default="", help="ARN or name of an execution")
+        if function is skip:
+            command.add_argument("seconds", nargs="?", default="", help="how far: 82800 is 23 hours")
         if function is invoke:
             command.add_argument("function", nargs="?", default="", help="its logical ID: PaymentWorkerFunction")
             command.add_argument("event", nargs="?", default="", help="path of a JSON file, or - for standard input")
@@ -105,6 +115,12 @@ def _run_program(module: str, target: str, arguments: list[str]) -> int:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 65535):
         raise ToolError(f"{text!r} is no port (0 to 65535): name a free one, or none at all.")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MOST_SECONDS):
+        raise ToolError(f"{text!r} is no number of seconds from 1 to {MOST_SECONDS}: make skip SECONDS=82800")
     return int(text)
 
 
@@ -146,11 +162,17 @@ def demo(options: argparse.Namespace) -> int:
 
     chosen = find_demo(options.name)
     with _deployed(_port(options.port), chosen.config_env) as (engine, outputs):
-        return 0 if chosen.run(engine, outputs) else 1
+        try:
+            return 0 if chosen.run(engine, outputs) else 1
+        except EngineError as error:
+            stack = configured_stack_name(chosen.config_env)
+            if stack not in (each["StackName"] for each in _stacks(engine)):
+                raise ToolError(f"The stack {stack} is gone: it was deleted while the demo ran.") from error
+            raise
 
 
 def down(_options: argparse.Namespace) -> int:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None and not DIRECTORY.exists():
         print("The embedded AWS does not run.")
         return 0
@@ -160,45 +182,51 @@ def down(_options: argparse.Namespace) -> int:
 
 
 def status(_options: argparse.Namespace) -> int:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None:
         print("The embedded AWS does not run: `make up` starts it.")
         return 1
     print(f"The embedded AWS runs: {engine.endpoint_url}, port {engine.port}, process {engine.pid}.")
-    with calls_explained():
-        stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
+    stacks = _stacks(engine)
     for stack in stacks:
-        if not stack["StackName"].startswith("aws-sam-cli-managed"):
-            print(plain(f"{stack['StackName']}: {stack['StackStatus']}"))
-            _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+        print(plain(f"{stack['StackName']}: {stack['StackStatus']}"))
+        _print_outputs({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    if not stacks:
+        print("No stack is deployed there: `make up` deploys the payment callback, `make demo-…` another workflow.")
     return 0
 
 
+def _stacks(engine: Engine) -> list[dict[str, Any]]:
+    """The stacks there, as CloudFormation describes them, without the one in which SAM CLI keeps its bucket."""
+    with calls_explained():
+        stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
+    return [stack for stack in stacks if not stack["StackName"].startswith("aws-sam-cli-managed")]
+
+
 def show(options: argparse.Namespace) -> int:
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tools.aws import find_aws
     from tools.demos.common import make_console
     from tools.story import find_story, print_story
 
     execution = _given(options.execution, "Name an execution by its ARN or its name: make show EXECUTION=…")
-    engine = Engine.attach(DIRECTORY)
-    where = "the embedded AWS" if engine else "your AWS, which was asked because the embedded AWS does not run"
+    aws = find_aws(execution)
     try:
-        client = engine.client if engine else boto3.Session(region_name=_region(execution)).client
-        story = find_story(client, execution)
+        story = find_story(aws.client, execution)
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(f"No story from {where}: {plain(error)}") from error
+        raise ToolError(f"No story from {aws.name}: {plain(error)}") from error
     if story is None:
-        raise ToolError(f"There is no execution {execution!r} on {where}: give the ARN or the name of one.")
+        raise ToolError(f"There is no execution {execution!r} on {aws.name}: give the ARN or the name of one.")
     print_story(story, make_console())
     return 0
 
 
-def _region(execution: str) -> str | None:
-    """That of an ARN, or else of AWS_REGION, which boto3 does not look at; None leaves it to boto3."""
-    parts = execution.split(":")
-    return (parts[3] if parts[0] == "arn" and len(parts) > 3 else os.environ.get("AWS_REGION")) or None
+def skip(options: argparse.Namespace) -> int:
+    seconds = _seconds(options.seconds)
+    _running().skip(seconds)
+    print(f"The clock of Step Functions has moved by {seconds} s; functions and queues have their own time.")
+    return 0
 
 
 def invoke(options: argparse.Namespace) -> int:
@@ -225,8 +253,14 @@ def env(_options: argparse.Namespace) -> int:
     return 0
 
 
+def attach() -> Engine | None:
+    if Engine(DIRECTORY).orphaned:
+        print(f"{DIRECTORY} was moved or removed while the embedded AWS ran: it is ended.", file=sys.stderr)
+    return Engine.attach(DIRECTORY)
+
+
 def _running() -> Engine:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine is None:
         raise ToolError("The embedded AWS does not run: `make up` starts it.")
     return engine
@@ -263,7 +297,7 @@ def _deployed(port: int, config_env: str) -> Iterator[tuple[Engine, dict[str, st
 
 
 def _running_engine(port: int) -> Engine | None:
-    engine = Engine.attach(DIRECTORY)
+    engine = attach()
     if engine and port not in (0, engine.port):
         raise ToolError(f"The embedded AWS already runs on port {engine.port}: `make down` first.")
     return engine

@@ -52,12 +52,12 @@ SHARED_TESTS = [
     "unit/conftest.py",
     "unit/support.py",
 ]
-# What runs a workflow; the rest of tools/ is about this project
-TOOLS = ["__init__.py", "__main__.py", "cli.py", "deployment.py", "invoke.py", "stack.py", "story.py", "engine"]
-TARGETS = [
-    *("help", "setup", "demo", "up", "down", "status", "show", "env", "invoke", "test", "test-aws"),
-    *("check", "check-style", "check-types", "check-rules", "lint", "format", "clean"),
-]
+# What is about this project as a whole, or its other workflows
+NOT_TOOLS = {"bench", "cost", "diagrams", "checks.py", "demos", "release.py", "starter.py"}
+NOT_TARGETS = {
+    *("audit", "bench", "check-workflows", "cost", "faults", "pictures", "test-local-invoke", "test-slow"),
+    *("demo-manual-callback", "demo-async-api", "demo-file-exchange", "demo-order-confirmation"),
+}
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests")
 
 
@@ -97,17 +97,9 @@ def fill(folder: Path, answers: Answers) -> None:
         if (PROJECT / "events" / name).is_dir():
             _copy(folder, f"events/{name}")
     _tests(folder, answers, functions)
-    for name in TOOLS:
-        _copy(folder, f"tools/{name}")
-    for name in ("__init__.py", "common.py", f"{_module(answers.workflow)}.py"):
-        _copy(folder, f"tools/demos/{name}")
+    _tools(folder, answers)
     for name in ("tools/requirements.txt", "requirements-dev.txt", ".gitignore", ".editorconfig", "LICENSE", "linter"):
         _copy(folder, name)
-    _change(folder, "tools/__init__.py", f'FLAGSHIP = "{FLAGSHIP}"', f'FLAGSHIP = "{answers.workflow}"')
-    stack = re.sub(
-        r"^WORKFLOWS = .*", f'WORKFLOWS = ("{answers.workflow}",)', _read("tools/stack.py"), flags=re.MULTILINE
-    )
-    _write(folder, "tools/stack.py", stack)
     _write(folder, "Makefile", _makefile())
     _write(folder, "pyproject.toml", _pyproject(answers))
     _write(folder, "README.md", _readme(answers))
@@ -172,26 +164,30 @@ def _tests(folder: Path, answers: Answers, functions: Iterable[str]) -> None:
             _copy(folder, f"tests/{name}")
 
 
+def _tools(folder: Path, answers: Answers) -> None:
+    for path in sorted((PROJECT / "tools").iterdir()):
+        if path.name not in {*NOT_TOOLS, "__pycache__"}:
+            _copy(folder, f"tools/{path.name}")
+    for name in ("__init__.py", "common.py", f"{_module(answers.workflow)}.py"):
+        _copy(folder, f"tools/demos/{name}")
+    _change(folder, "tools/__init__.py", f'FLAGSHIP = "{FLAGSHIP}"', f'FLAGSHIP = "{answers.workflow}"')
+    stack = re.sub(
+        r"^WORKFLOWS = .*", f'WORKFLOWS = ("{answers.workflow}",)', _read("tools/stack.py"), flags=re.MULTILINE
+    )
+    _write(folder, "tools/stack.py", stack)
+
+
 def _makefile() -> str:
-    """Ours, with the targets of one workflow."""
-    blocks = _read("Makefile").split("\n\n")
+    """Ours, without the targets of other workflows and of this project as a whole."""
     kept = []
-    for block in blocks:
+    for block in _read("Makefile").split("\n\n"):
         rule = re.match(r"([a-z][a-z -]*):(?!=)", block)
-        if rule is None or set(rule[1].split()) & {*TARGETS, "new-enough-python"}:
+        targets = rule[1].split() if rule else []
+        if not (set(targets) & NOT_TARGETS or "-audit/audit.stamp:" in block or "bench.stamp:" in block):
             kept.append(block)
-    text = "\n\n".join(block for block in kept if "-audit/audit.stamp:" not in block and "bench.stamp:" not in block)
-    text = re.sub(r"^\.PHONY: .*$", f".PHONY: {' '.join(TARGETS)} new-enough-python", text, flags=re.MULTILINE)
-    text = re.sub(r"^\.venv-audit/venv\.stamp:.*\n", "", text, flags=re.MULTILINE)
-    for gone in (
-        " .venv-audit/venv.stamp",
-        " .venv-audit/audit.stamp",
-        " audit",
-        " check-workflows",
-        " examples",
-        " .venv-audit",
-    ):
-        text = text.replace(gone, "")
+    text = re.sub(r"^\.venv-audit/venv\.stamp:.*\n", "", "\n\n".join(kept), flags=re.MULTILINE)
+    for gone in [*NOT_TARGETS, "examples", ".venv-audit/venv.stamp", ".venv-audit/audit.stamp", ".venv-audit"]:
+        text = re.sub(rf" {re.escape(gone)}(?![\w-])", "", text)
     return text.replace("template.yaml templates statemachine", "template.yaml statemachine").rstrip() + "\n"
 
 

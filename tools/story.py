@@ -76,7 +76,7 @@ def find_story(client: Callable[..., Any], execution: str) -> Story | None:
     `client` makes a client of a service.
     """
     step_functions = client("stepfunctions")
-    described = _describe(step_functions, execution)
+    described = find_execution(step_functions, execution)
     if described is None:
         return None
     arn = described["executionArn"]
@@ -90,7 +90,8 @@ def find_story(client: Callable[..., Any], execution: str) -> Story | None:
     return Story(described, steps, stack)
 
 
-def _describe(step_functions: Any, execution: str) -> Fields | None:  # noqa: ANN401
+def find_execution(step_functions: Any, execution: str) -> Fields | None:  # noqa: ANN401
+    """What DescribeExecution says of an execution, by its ARN or its name; None where there is none."""
     candidates = iter([execution])
     if ":" not in execution:
         pages = step_functions.get_paginator("list_state_machines").paginate()
@@ -226,7 +227,7 @@ def print_story(story: Story, console: Console) -> None:
             f"{entered:%H:%M:%S.%f}"[:-3] if entered.date() == start.date() else f"{entered:%m-%d %H:%M:%S}",
             f"{((step.end or end) - step.start).total_seconds():.2f}",
             Text(plain(step.name)),
-            Text("\n".join(map(plain, _told(step, story)))),
+            Text("\n".join(map(plain, what_happened(step, story)))),
         )
     console.print(Text(plain(execution["executionArn"])), Text(plain(how)), sep="\n", soft_wrap=True)
     console.print(table)
@@ -236,7 +237,8 @@ def _with_name(error: str | None) -> str:
     return f"with {error}" if error else "without an error name"
 
 
-def _told(step: Step, story: Story) -> Iterator[str]:
+def what_happened(step: Step, story: Story) -> Iterator[str]:
+    """Lines on what a state asked, who answered, and how each attempt ended."""
     running = story.execution["status"] == "RUNNING"
     if step.resource:
         arguments = step.definition.get("Arguments", step.definition.get("Parameters", {}))

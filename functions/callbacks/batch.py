@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import PrintableError, describe, logger, metrics
 from callbacks.metrics import count_callback
+from callbacks.request import parse_callback_request
 from callbacks.settings import ConfigurationError
 from callbacks.task import Outcome
 
@@ -65,7 +66,12 @@ def process_batch(
         except ConfigurationError as error:
             fault = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the record again
-            logger.warning("record goes back to the queue", messageId=record["messageId"], reason=describe(error))
+            logger.warning(
+                "record goes back to the queue",
+                messageId=record["messageId"],
+                reason=describe(error),
+                correlation_id=_execution_of(record),
+            )
             metrics.add_metric("RecordReturned", MetricUnit.Count, 1)
             failed.append({"itemIdentifier": record["messageId"]})
         else:
@@ -87,6 +93,14 @@ def _text_of(record: Record) -> str:
     if not isinstance(body, str):
         raise NotAnSqsEvent("a record has no text as its body")
     return body
+
+
+def _execution_of(record: Record) -> str | None:
+    """The ARN of the execution that waits, None where the message cannot be read."""
+    try:
+        return parse_callback_request(_text_of(record)).execution_id
+    except PrintableError:
+        return None
 
 
 def _count(record: Record, outcome: Outcome | None) -> None:

@@ -1,7 +1,7 @@
 """State machines: their states, whatever language they are written in and however odd they are."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +14,7 @@ _SUBSTITUTION = re.compile(r"\$\{([^}]*)\}")
 class StateMachine:
     """A definition, and where it stands.
 
-    `steps`: the way to it within its document. `substitutions`: what a template puts in the place of `${Name}`.
+    `steps`: the way to it within its document. `substitutions`: what a template puts instead of `${Name}`.
     `kind`: STANDARD or EXPRESS, None where it is not known.
     """
 
@@ -33,15 +33,15 @@ class StateMachine:
 
     @cached_property
     def scopes(self) -> list["Scope"]:
-        return list(_scopes(self, "the state machine", (), self.definition, frozenset(), in_map=False, express=False))
+        return list(_scopes(self, "the state machine", (), self.definition, None, in_map=False, express=False))
 
-    @property
-    def states(self) -> Iterator["State"]:
-        return (state for scope in self.scopes for state in scope.states.values())
+    @cached_property
+    def states(self) -> list["State"]:
+        return [state for scope in self.scopes for state in scope.states.values()]
 
-    @property
-    def tasks(self) -> Iterator["State"]:
-        return (state for state in self.states if state.kind == "Task")
+    @cached_property
+    def tasks(self) -> list["State"]:
+        return [state for state in self.states if state.kind == "Task"]
 
     @property
     def waits(self) -> Iterator["State"]:
@@ -51,6 +51,17 @@ class StateMachine:
         """What `${Name}` stands for in the template; None where that is not known."""
         found = _SUBSTITUTION.fullmatch(text) if isinstance(text, str) else None
         return self.substitutions.get(found[1]) if found else None
+
+    def filled_in(self, text: str) -> str:
+        """The text with what the template puts instead of `${Name}`, where that is a text."""
+
+        def given(found: re.Match[str]) -> str:
+            match self.substitutions.get(found[1]):
+                case str(value) | {"Fn::Sub": str(value)}:
+                    return value
+            return found[0]
+
+        return _SUBSTITUTION.sub(given, text) if "${" in text else text
 
     @cached_property
     def substitutions_used(self) -> dict[str, Steps]:
@@ -78,14 +89,26 @@ class State:
     def kind(self) -> str:
         return str(self.fields.get("Type"))
 
-    @property
+    @cached_property
     def resource(self) -> str:
-        return str(self.fields.get("Resource", ""))
+        return self.machine.filled_in(str(self.fields.get("Resource", "")))
 
     @property
     def waits(self) -> bool:
-        """For a callback; told by the suffix, so that a misspelt service does not hide it."""
+        """For a callback: the suffix says so, even where the service is misspelt."""
         return self.resource.endswith(".waitForTaskToken")
+
+    @property
+    def is_activity(self) -> bool:
+        return ":activity:" in self.resource
+
+    @property
+    def around(self) -> Iterator["State"]:
+        """The Parallel or Map states that it stands in, from the inside."""
+        owner = self.scope.owner
+        while owner:
+            yield owner
+            owner = owner.scope.owner
 
     @cached_property
     def is_jsonata(self) -> bool:
@@ -133,7 +156,7 @@ class Scope:
     where: str
     steps: Steps
     start_at: Json
-    variables: frozenset[str]  # assigned before the scope is entered
+    owner: State | None  # the Parallel or Map that it is a part of
     in_map: bool
     express: bool  # a distributed Map runs it as Express workflows
     states: dict[str, State] = field(default_factory=dict)
@@ -149,14 +172,54 @@ class Scope:
                 open_ends.extend(target for _, target in self.states[name].transitions)
         return found
 
-    def variables_at(self, name: str) -> frozenset[str]:
-        """The variables that some state on a way to this one assigns."""
-        before = (
-            state
-            for state in self.states.values()
-            if any(name in self.reachable(target) for _, target in state.transitions)
-        )
-        return self.variables | {variable for state in before for variable in state.assigned}
+    @cached_property
+    def ways_to(self) -> dict[str, list[tuple[State, Steps]]]:
+        """By the name of a state: each state that leads to it, and where it says so."""
+        found: dict[str, list[tuple[State, Steps]]] = {}
+        for state in self.states.values():
+            for steps, target in state.transitions:
+                found.setdefault(target, []).append((state, steps))
+        return found
+
+    @cached_property
+    def endless(self) -> set[str]:
+        """The states from which no way leads to an end. A way to a state that does not exist is taken for one."""
+        open_ends = []
+        for name, state in self.states.items():
+            if state.ends or not self.states.keys() >= {target for _, target in state.transitions}:
+                open_ends.append(name)
+        ending = set(open_ends)
+        while open_ends:
+            more = {before.name for before, _ in self.ways_to.get(open_ends.pop(), ())} - ending
+            ending |= more
+            open_ends.extend(more)
+        return {name for name, state in self.states.items() if name not in ending and any(state.transitions)}
+
+    def unassigned(self, name: str, variables: Iterable[str]) -> set[str]:
+        """Those of the variables that no state on a way to this one assigns."""
+        assigned = self._assigned_before.get(name, 0)
+        here = {variable for variable in variables if not assigned & self._bits.get(variable, 0)}
+        return self.owner.scope.unassigned(self.owner.name, here) if self.owner and here else here
+
+    @cached_property
+    def _bits(self) -> dict[str, int]:
+        """A bit for each variable: a set of some thousand of them is then one number."""
+        names = dict.fromkeys(name for state in self.states.values() for name in state.assigned)
+        return {name: 1 << position for position, name in enumerate(names)}
+
+    @cached_property
+    def _assigned_before(self) -> dict[str, int]:
+        before = dict.fromkeys(self.states, 0)
+        own = {name: sum(self._bits[each] for each in set(state.assigned)) for name, state in self.states.items()}
+        open_ends = [name for name in reversed(self.states) if own[name]]
+        while open_ends:
+            name = open_ends.pop()
+            for _, target in self.states[name].transitions:
+                after = before.get(target, -1) | before[name] | own[name]
+                if after != before.get(target, -1):
+                    before[target] = after
+                    open_ends.append(target)
+        return before
 
 
 def _scopes(
@@ -164,11 +227,11 @@ def _scopes(
     where: str,
     steps: Steps,
     body: Fields,
-    variables: frozenset[str],
+    owner: State | None,
     in_map: bool,
     express: bool,
 ) -> Iterator[Scope]:
-    scope = Scope(where, steps, body.get("StartAt"), variables, in_map, express)
+    scope = Scope(where, steps, body.get("StartAt"), owner, in_map, express)
     for name, state in fields(body.get("States")).items():
         if isinstance(state, dict):
             scope.states[name] = State(machine, scope, name, state, (*steps, "States", name))
@@ -181,17 +244,10 @@ def _scopes(
         inner += [(f"{name}, its processor", (key,), state.fields.get(key)) for key in ("ItemProcessor", "Iterator")]
         for where_, steps_, body_ in inner:
             if isinstance(body_, dict):
-                is_map = steps_[0] != "Branches"
+                is_map = in_map or steps_[0] != "Branches"
                 is_express = fields(body_.get("ProcessorConfig")).get("ExecutionType") == "EXPRESS"
-                yield from _scopes(
-                    machine,
-                    where_,
-                    (*state.steps, *steps_),
-                    body_,
-                    scope.variables_at(name),
-                    in_map or is_map,
-                    express or is_express,
-                )
+                way = (*state.steps, *steps_)
+                yield from _scopes(machine, where_, way, body_, state, is_map, express or is_express)
 
 
 def texts(value: Json, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:

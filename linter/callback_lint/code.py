@@ -31,13 +31,32 @@ def modules(function: Resource) -> list[Module]:
         if isinstance(text, str):
             tree = _parsed(text)
             document = function.template.document
-            line = document.line_of_text(("Resources", function.id, "Properties", *steps))
+            line = document.line_of_text(function.steps(*steps))
             return [Module(document.path, tree, line)] if tree else []
+    found = code_folder(function)
+    return _with_imported(found[1], found[0]) if found else []
+
+
+def code_folder(function: Resource) -> tuple[Path, Path] | None:
+    """The folder of a function's code, and the module of its handler, which need not exist.
+
+    None where the code is none of Python's, or stands in the template, or is not beside it.
+    """
+    if function.get("InlineCode") is not None:
+        return None
     folder, handler = function.get("CodeUri") or function.get("Code"), function.get("Handler")
+    asset = function.body.get("Metadata")
+    if isinstance(asset, dict) and asset.get("aws:asset:property") == "Code":  # of cdk synth
+        folder = asset.get("aws:asset:path")
+    elif isinstance(folder, dict) and isinstance(folder.get("S3Key"), str):
+        folder = f"asset.{folder['S3Key'].removesuffix('.zip')}"
+    runtime = function.get("Runtime")
     if not isinstance(folder, str) or not isinstance(handler, str) or "\0" in folder + handler:
-        return []
+        return None
+    if folder.startswith(("s3://", "https://")) or (isinstance(runtime, str) and not runtime.startswith("python")):
+        return None
     code = Path(normpath(function.template.folder / folder))
-    return _with_imported(code / f"{handler.rpartition('.')[0].replace('.', '/')}.py", code)
+    return code, code / f"{handler.rpartition('.')[0].replace('.', '/')}.py"
 
 
 @cache
@@ -70,8 +89,8 @@ def _files_of(module: str, folder: Path) -> list[Path]:
 @cache
 def _read(path: Path) -> Module | None:
     try:
-        tree = _parsed(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        tree = _parsed(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
         return None
     return Module(path, tree) if tree else None
 

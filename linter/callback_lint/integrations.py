@@ -18,7 +18,12 @@ from callback_lint.documents import Fields, Json
 WAIT = ".waitForTaskToken"
 _SYNC = ".sync"
 
-_ARN = re.compile(r"arn:[^:]+:states:::(aws-sdk:)?([a-z0-9-]+):([a-z][A-Za-z0-9]*)(\.[A-Za-z:0-9]+)?")
+# Region and account may be there: https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
+_ARN = re.compile(
+    r"arn:[^:]+:states:[a-z0-9-]*:\d*:(?!activity:)(aws-sdk:)?([a-z0-9-]+):([a-z][A-Za-z0-9]*)(\.[A-Za-z:0-9]+)?"
+)
+_PARTITION = re.compile(r"^arn:\$\{[^}]*\}:")
+_PATTERN = re.compile(r"\.(?:waitForTaskToken|sync(?::2)?)$")
 
 _CALLBACKS = "apigateway:invoke events:putEvents lambda:invoke sns:publish sqs:sendMessage"
 _JOBS = """
@@ -48,6 +53,26 @@ _APIS = {"sqs": "sqs", "sns": "sns", "lambda": "lambda", "states": "stepfunction
 _SDK_SERVICES = {"sfn": "stepfunctions", "eventbridge": "events", "cloudwatchlogs": "logs"}
 
 
+# How the names of a service's errors begin: of the optimized integrations, and of the same services by the SDK
+_ERROR_PREFIXES = {
+    "dynamodb": ("DynamoDB", "DynamoDb"),
+    "lambda": ("Lambda", "Lambda"),
+    "sfn": ("StepFunctions", "Sfn"),
+    "sns": ("SNS", "Sns"),
+    "sqs": ("SQS", "Sqs"),
+    "states": ("StepFunctions", "Sfn"),
+}
+# Which no API lists: of the SDK, and of every service
+_COMMON_ERRORS = """
+    SdkClientException SdkServiceException ApiCallTimeoutException ApiCallAttemptTimeoutException
+    AccessDeniedException ExpiredTokenException IncompleteSignature InternalFailure InternalServerError
+    InternalErrorException NotFoundException ServiceUnavailable ServiceUnavailableException SlowDownException
+    ThrottlingException Throttling UnrecognizedClientException ValidationException ValidationError
+    AuthorizationErrorException
+"""
+_LAMBDA_ERRORS = "Unknown AWSLambdaException ClientExecutionTimeoutException ServiceException SdkClientException"
+
+
 class UnknownIntegration(Exception):
     """No such integration. The text says what is wrong with it."""
 
@@ -62,14 +87,59 @@ def argument_problems(operation: OperationModel, arguments: Json) -> Iterator[tu
         yield from _structure_problems(arguments, operation.input_shape, "")
 
 
+def service_call(resource: str) -> str | None:
+    """`sqs:sendMessage`, be it optimized or not; None where it is no such call."""
+    arn = _ARN.fullmatch(_PARTITION.sub("arn:aws:", resource))
+    return f"{arn[2]}:{arn[3]}" if arn else None
+
+
+def is_optimized(resource: str) -> bool:
+    arn = _ARN.fullmatch(_PARTITION.sub("arn:aws:", resource))
+    return bool(arn and not arn[1])
+
+
+def error_prefix(resource: str) -> str | None:
+    """`SQS` in `SQS.SdkClientException`; None where it is not known."""
+    service = (service_call(resource) or "").partition(":")[0]
+    found = _ERROR_PREFIXES.get(service)
+    if not found and re.match(r"arn:[^:]+:lambda:", resource):
+        return "Lambda"
+    return found[not is_optimized(resource)] if found else None
+
+
+@cache
+def error_names(prefix: str) -> frozenset[str]:
+    """What may follow a prefix: the errors of the API as the SDK for Java names them, and those of the SDK itself.
+
+    None is known for a prefix that is not.
+    """
+    service = next((service for service, prefixes in _ERROR_PREFIXES.items() if prefix in prefixes), "")
+    model = _service(_APIS.get(service) or _SDK_SERVICES.get(service, service)) if service else None
+    if not model:
+        return frozenset()
+    own = {shape if shape.endswith("Exception") else f"{shape}Exception" for shape in _errors(model)}
+    whole = {
+        f"{prefix}{kind}Exception" for kind in _ERROR_PREFIXES.get(service, ()) for prefix in ("", "Amazon", "AWS")
+    }
+    return frozenset({*own, *_errors(model), *whole, *_COMMON_ERRORS.split(), *_LAMBDA_ERRORS.split()})
+
+
+def _errors(model: ServiceModel) -> set[str]:
+    return {
+        shape.name for operation in model.operation_names for shape in model.operation_model(operation).error_shapes
+    }
+
+
 @cache
 def integration(resource: str) -> OperationModel | None:
     """The API that the Resource of a Task calls; None where that is no API, or none whose arguments are known.
 
     Raises UnknownIntegration.
     """
+    resource = _PARTITION.sub("arn:aws:", resource)
     arn = _ARN.fullmatch(resource)
     if not arn:
+        _refuse_pattern_of_resource(resource)
         if re.match(r"arn:[^:]+:states:(?![^:]*:[^:]*:activity:)", resource) and "${" not in resource:
             raise UnknownIntegration(f"{resource} is not the ARN of a service integration")
         return None  # a function, an activity, or not known before the deployment
@@ -94,6 +164,15 @@ def integration(resource: str) -> OperationModel | None:
             return None  # the SDKs differ in capitals
         raise UnknownIntegration(f"{resource}: {service} has no action {action}")
     return model.operation_model(operation)
+
+
+def _refuse_pattern_of_resource(resource: str) -> None:
+    pattern = _PATTERN.search(resource)
+    if pattern and re.match(r"arn:[^:]+:(?:lambda:|states:.*:activity:)", resource):
+        what, instead = "a function", f"arn:aws:states:::lambda:invoke{WAIT}"
+        if ":activity:" in resource:
+            what, instead = "an activity", "the ARN alone, which waits by itself"
+        raise UnknownIntegration(f"{resource}: the ARN of {what} takes no {pattern[0]}; there is {instead}")
 
 
 @cache
@@ -148,13 +227,18 @@ def _structure_problems(value: Fields, shape: StructureShape, where: str) -> Ite
 
 
 def _is_scalar(value: Json, kind: str) -> bool:
+    """Texts of booleans and numbers are taken as such: AWS's own published workflows send them, and the API's model is
+    filled by Jackson, which coerces scalars unless it is told not to.
+    """
     match kind:
         case "integer" | "long":
-            return isinstance(value, int) and not isinstance(value, bool)
+            text = isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value)
+            return bool(text) or (isinstance(value, int) and not isinstance(value, bool))
         case "float" | "double":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            text = isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", value)
+            return bool(text) or (isinstance(value, int | float) and not isinstance(value, bool))
         case "boolean":
-            return isinstance(value, bool)
+            return isinstance(value, bool) or value in ("true", "false", "True", "False")
         case "string" | "blob" | "timestamp":
             return isinstance(value, str | dict | list)  # what is JSON in a text may be given as it is
     return False

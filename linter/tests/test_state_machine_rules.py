@@ -46,11 +46,21 @@ FAULTS = [
         "RequestWork: no way leads from it to an end",
     ),
     Fault(
-        "EC1021", put(*state("RequestWork", "TimeoutSecond"), value=1), "RequestWork: TimeoutSecond: Additional prop"
+        "EC1021",
+        put(*state("RequestWork", "TimeoutSecond"), value=1),
+        "RequestWork: TimeoutSecond is no field of a Task: there is TimeoutSeconds",
     ),
-    Fault("EC1021", put(*DEFINITION, "StartAt", value="Nowhere"), "the state machine: StartAt: Missing 'Next' target"),
-    Fault("EC1021", drop(*state("NotifyFailure", "Next")), "NotifyFailure: Only one of ['Next', 'End']"),
-    Fault("EC1021", put(*state("CheckAll"), value={"Type": "Parallel", "Branches": [None]}), "a branch or a processor"),
+    Fault(
+        "EC1021",
+        put(*DEFINITION, "StartAt", value="Nowhere"),
+        "the state machine: StartAt leads to 'Nowhere', which is no state",
+    ),
+    Fault("EC1021", drop(*state("NotifyFailure", "Next")), "NotifyFailure: has neither Next nor End"),
+    Fault(
+        "EC1021",
+        put(*state("CheckAll"), value={"Type": "Parallel", "Branches": [None]}),
+        "CheckAll: Branches.0 is no object",
+    ),
     Fault(
         "EC1022",
         put(*state("CheckAll"), value={"Type": "Parallel", "Branches": [branch(PASS), branch(PASS)]}),
@@ -112,7 +122,9 @@ FAULTS = [
         "NotifyFailure: Arguments are missing, which Publish needs",
     ),
     Fault("EC1017", drop(*ARGUMENTS, "MessageBody"), "RequestWork: Arguments.MessageBody is missing"),
-    Fault("EC1017", put(*ARGUMENTS, "DelaySeconds", value="5"), "Arguments.DelaySeconds is '5', which is no integer"),
+    Fault(
+        "EC1017", put(*ARGUMENTS, "DelaySeconds", value="5 s"), "Arguments.DelaySeconds is '5 s', which is no integer"
+    ),
     Fault(
         "EC1017",
         put(*ARGUMENTS, "MessageAttributes", value={"outcome": {"StringValue": "SUCCEEDED"}}),
@@ -147,12 +159,12 @@ FAULTS = [
         for source, finding in (
             ("$states.inputs", "there is no such member"),
             ("$states.context.Execution.Idd", "there is no such member"),
-            ("$states.context.Task.Token", "a task token is there in Arguments"),
-            ("$states.context.Map.Item.Value", "an item is there within a Map"),
-            ("$states.errorOutput", "an error is there in Catch"),
+            ("$states.context.Task.Token", "only a state that waits"),
+            ("$states.context.Map.Item.Value", "an item exists within a Map"),
+            ("$states.errorOutput", "an error exists in Catch"),
         )
     ),
-    Fault("EC1020", put(*CATCH, 0, "Output", value="{% $states.result %}"), "a result is there in Output and Assign"),
+    Fault("EC1020", put(*CATCH, 0, "Output", value="{% $states.result %}"), "a result exists in Output and Assign"),
     # tokens
     Fault("EC1025", wait("http:invoke", {"ApiEndpoint": "https://a.example", "RequestBody": {"t": TOKEN}}), "by HTTP"),
     Fault(
@@ -188,7 +200,10 @@ SOUND: dict[str, Change] = {
     "a token in DynamoDB": wait("aws-sdk:dynamodb:putItem", {"TableName": "t", "Item": {"token": {"S": TOKEN}}}),
     "a function by its ARN": put(*state("NotifyFailure", "Resource"), value="arn:aws:lambda:us-east-1:1:function:f"),
     "a function known later": put(*state("NotifyFailure", "Resource"), value="${NotificationTopicArn}"),
-    "an activity": put(*state("NotifyFailure", "Resource"), value="arn:aws:states:us-east-1:1:activity:a"),
+    "an activity": both(
+        put(*state("NotifyFailure", "Resource"), value="arn:aws:states:us-east-1:1:activity:a"),
+        put(*state("NotifyFailure", "TimeoutSeconds"), value=60),
+    ),
     "another partition": put(*state("NotifyFailure", "Resource"), value="arn:aws-cn:states:::sns:publish"),
     "a caught timeout that is passed on": both(
         drop(*CATCH, 0, "Output"),

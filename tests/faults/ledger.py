@@ -185,7 +185,7 @@ class Ledger:
         self.require(not contradictions, f"{contradictions} tokens were answered in two ways")
         given = Counter(answer for taken in answers.values() for answer in taken)
         ends = Counter(end.how for end in self.ends.values())
-        late = ends.pop("ABORTED", 0)  # the embedded AWS takes the answer to an execution that was stopped
+        late = ends.pop("ABORTED", 0)  # some were stopped after their answer
         off = [how for how in ends | given if not ends[how] <= given[how] <= ends[how] + late]
         self.require(not off, f"ends and answers differ in number: {', '.join(off)}")
         return contradictions

@@ -1,5 +1,6 @@
 """`python -m tools` says in one line what is missing or wrong, and prints nothing that could drive the terminal."""
 
+import errno
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,6 +72,20 @@ def test_an_error_cannot_drive_the_terminal(
     assert harmless(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mkdir(*_: object, **__: object) -> None:
+        raise OSError(number, "Not today", str(tmp_path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    assert cli.main(["up"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.endswith(f"Not today: '{tmp_path}': work in a copy of this folder that you may write to\n")
+
+
 def test_status_shows_each_output_on_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +100,16 @@ def test_status_shows_each_output_on_one_line(
         f"  Url     {plain(NASTY)}",
         "  Longer  b",
     ]
+
+
+def test_status_says_where_nothing_is_deployed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = SimpleNamespace(describe_stacks=lambda: {"Stacks": [{"StackName": "aws-sam-cli-managed-default"}]})
+    engine = SimpleNamespace(endpoint_url="http://127.0.0.1:1", port=1, pid=1, client=lambda _service: client)
+    monkeypatch.setattr(Engine, "attach", lambda _directory: engine)
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("No stack is deployed there: `make up`")
 
 
 def test_env_unsets_only_what_a_shell_can(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from tools import PROJECT
 from tools.deployment import configured_stack_name
 from tools.engine.engine import Engine, EngineError
 from tools.engine.lock import exclusive
+from tools.engine.processes import command_lines
 
 
 def write_state(directory: Path, pid: int) -> None:
@@ -53,8 +54,43 @@ def test_a_taken_port_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch:
 
 def test_an_engine_that_dies_leaves_nothing_but_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.engine.engine.ENGINE_PYTHON", Path(sys.executable))
-    with pytest.raises(EngineError, match="No module named ministack"):
+    with pytest.raises(EngineError, match="No package metadata was found for ministack"):
         Engine(tmp_path / "aws").start()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_without_its_folder_is_ended(tmp_path: Path) -> None:
+    removed, moved = Engine(tmp_path / "removed").start(), Engine(tmp_path / "moved").start()
+    shutil.rmtree(removed.directory)
+    moved.directory.rename(tmp_path / "to here")
+    for name in ("removed", "to here"):
+        engine = Engine(tmp_path / name)
+        assert engine.orphaned
+        assert Engine.attach(tmp_path / name) is None
+        assert not engine.orphaned
+    assert list(tmp_path.iterdir()) == []
+    assert [engine.pid for engine in (removed, moved) if command_lines().get(engine.pid or 0)] == []
+    for engine in (removed, moved):
+        engine.stop()  # they are children of this process
+
+
+def test_an_engine_whose_folder_was_copied_is_left_alone(tmp_path: Path) -> None:
+    with Engine(tmp_path / "aws") as engine:
+        shutil.copytree(engine.directory, tmp_path / "copy")
+        assert not Engine(tmp_path / "copy").orphaned
+        assert Engine.attach(tmp_path / "copy") is None
+        assert [file.name for file in tmp_path.iterdir()] == ["aws"]
+        assert Engine.attach(engine.directory)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it takes a network without loopback")
+def test_without_loopback_it_says_so(tmp_path: Path) -> None:
+    start = "import sys, pathlib; from tools.engine.engine import Engine; Engine(pathlib.Path(sys.argv[1])).start()"
+    command = ["unshare", "--net", "--map-root-user", sys.executable, "-c", start, str(tmp_path / "aws")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unshare" in run.stderr:
+        pytest.skip(run.stderr)
+    assert "Nothing reaches 127.0.0.1: loopback is down" in run.stderr
     assert list(tmp_path.iterdir()) == []
 
 

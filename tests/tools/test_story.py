@@ -264,7 +264,7 @@ class Aws:
     def __init__(self, *, open_stacks: bool = True) -> None:
         self.open_stacks = open_stacks
 
-    def __call__(self, _service: str) -> "Aws":
+    def __call__(self, _service: str, **_options: object) -> "Aws":
         return self
 
     def describe_execution(self, executionArn: str) -> Fields:  # noqa: N803

@@ -11,8 +11,10 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from tools import PROJECT, ToolError
 from tools.engine.lock import exclusive
@@ -23,8 +25,10 @@ REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105 - the engine takes any
 
 ENGINE_PYTHON = PROJECT / ".venv-engine" / "bin" / "python"
+CONTRACT = PROJECT / "tools" / "engine" / "contract"
 START_SECONDS = 30
 STOP_SECONDS = 10
+SKIP_SECONDS = 600  # in which all that comes due must have been done
 LOG_LINES_SHOWN = 15
 
 # What the engine, and so each function it runs, sees of the user's environment: no AWS_*, no proxy, no Docker
@@ -65,6 +69,11 @@ class Engine:
         return None
 
     @property
+    def orphaned(self) -> bool:
+        """Whether an engine runs whose folder was removed, or moved to here; `attach` and `stop` end it."""
+        return not self._find() and bool(self._processes(self._mark))
+
+    @property
     def endpoint_url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
 
@@ -101,6 +110,10 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def skip(self, seconds: float) -> datetime:
+        """As skip(), on this engine."""
+        return skip(self.endpoint_url, seconds, self._certificate if self._tls else None)
 
     @property
     def layer_cache(self) -> Path:
@@ -178,7 +191,7 @@ class Engine:
     @property
     def _mark(self) -> str:
         """In the engine's command line only: an option that Python ignores tells it from every other process."""
-        return f"-X engine={self.directory} -m ministack"
+        return f"-X engine={self.directory} "
 
     def _find(self) -> bool:
         """Take port and process id from the state file if they are those of a running engine."""
@@ -192,10 +205,21 @@ class Engine:
         self.port, self.pid, self._tls = port, pid, tls
         return True
 
-    def _processes(self) -> list[int]:
-        """The engine's process, and those of the functions it runs, which outlive an engine that is killed."""
-        marks = (self._mark, f" {self._temporary}/ministack-")
-        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marks)]
+    def _directories(self) -> list[Path]:
+        """The engine's folder, and what it was called before it was moved while an engine ran there."""
+        try:
+            former = Path(json.loads(self._state.read_text())["directory"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return [self.directory]
+        return [self.directory] if former.exists() else [self.directory, former]
+
+    def _processes(self, *marks: str) -> list[int]:
+        """Processes with one of these in their command lines: otherwise the engine's, and those of the functions it
+        runs, which outlive an engine that is killed.
+        """
+        here, marks = str(self.directory), marks or (self._mark, f" {self._temporary}/ministack-")
+        marked = [mark.replace(here, str(directory)) for directory in self._directories() for mark in marks]
+        return [pid for pid, command in command_lines().items() if any(mark in command for mark in marked)]
 
     def _launch(self) -> None:
         self._temporary.mkdir(mode=0o700)
@@ -218,7 +242,7 @@ class Engine:
         }
         with self._log.open("wb") as log, interrupts_held():
             self._process = subprocess.Popen(
-                [ENGINE_PYTHON, "-X", f"engine={self.directory}", "-m", "ministack"],
+                [ENGINE_PYTHON, "-X", f"engine={self.directory}", CONTRACT],
                 cwd=self._temporary,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -227,7 +251,8 @@ class Engine:
                 start_new_session=True,
             )
             self.pid = self._process.pid
-            self._state.write_text(json.dumps({"pid": self.pid, "port": self.port, "tls": self._tls}))
+            state = {"pid": self.pid, "port": self.port, "tls": self._tls, "directory": str(self.directory)}
+            self._state.write_text(json.dumps(state))
 
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -281,6 +306,26 @@ class Engine:
         return True
 
 
+def skip(endpoint_url: str, seconds: float, certificate: Path | None = None) -> datetime:
+    """Move the clock of an engine's Step Functions forward: waits, timeouts, heartbeats and retries come due, each in
+    its turn. The clocks of functions, queues, tables and schedules stay. The time that it is there now; 0 only asks.
+
+    Raises EngineError.
+    """
+    headers = {
+        "X-Amz-Target": "AWSStepFunctions.Skip",
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/states/aws4_request",
+    }
+    request = Request(endpoint_url, json.dumps({"seconds": seconds}).encode(), headers)  # noqa: S310 - an engine of ours
+    trust = ssl.create_default_context(cafile=certificate) if certificate else None
+    unproxied = build_opener(ProxyHandler({}), HTTPSHandler(context=trust))
+    try:
+        with unproxied.open(request, timeout=SKIP_SECONDS) as answer:
+            return datetime.fromtimestamp(json.load(answer)["now"], UTC)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"The embedded AWS did not move its clock: {error}.") from error
+
+
 @contextmanager
 def calls_explained() -> Iterator[None]:
     """Raises EngineError in the place of what a client of the engine raises."""
@@ -293,7 +338,14 @@ def calls_explained() -> Iterator[None]:
 
 
 def _usable_port(port: int) -> int:
-    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on."""
+    """The port itself, or a free one for 0. Raises EngineError when it cannot be listened on or loopback is down."""
+    with socket.create_server((HOST, 0)) as server:
+        try:
+            socket.create_connection(server.getsockname(), timeout=2).close()
+        except OSError as error:
+            raise EngineError(
+                f"Nothing reaches {HOST}: loopback is down, or blocked by a firewall ({error})."
+            ) from error
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

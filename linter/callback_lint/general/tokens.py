@@ -1,122 +1,198 @@
 """A task token is a credential: where it is written down or sent to the wrong place, anybody can answer for us."""
 
-import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
-from callback_lint.asl import StateMachine, own_texts
+from callback_lint import sources
+from callback_lint.asl import State, StateMachine, own_texts
 from callback_lint.code import Module, modules
-from callback_lint.documents import Problem, fields
+from callback_lint.documents import Json, Problem, fields
 from callback_lint.expressions import expression_in, token_is_in
+from callback_lint.flow import Flow, Holds, Leak, calls_of
+from callback_lint.integrations import service_call
 from callback_lint.rules import state_machine_rule, template_rule
-from callback_lint.templates import STATE_MACHINES, Resource, Template
+from callback_lint.templates import STATE_MACHINES, Resource, Template, referenced
 
 _LINK = re.compile(r"https?://|[?&][\w-]+=")
-_CALLS_BACK = re.compile(r"send_?task_?(success|failure|heartbeat)", re.IGNORECASE)
+_STARTS = {"states:startExecution", "sfn:startExecution"}
+_MAIL = re.compile(r"ses(?:v2)?:send\w+|pinpoint(?:email|smsvoice\w*)?:send\w+")
+# By the service call, what is bad about a token anywhere in its arguments
+_WRONG_PLACES = {
+    "sns:publish": "is published to a topic, to whoever subscribes",
+    "sns:publishBatch": "is published to a topic, to whoever subscribes",
+    "http:invoke": "leaves the account by HTTP",
+    "events:putEvents": "goes to an event bus, to whoever has a rule there",
+    "eventbridge:putEvents": "goes to an event bus, to whoever has a rule there",
+    "cloudwatchlogs:putLogEvents": "is written to a log",
+    "cloudwatch:putMetricData": "becomes a part of a metric",
+}
+_LOG_EVENT = "POWERTOOLS_LOGGER_LOG_EVENT"
+_INVOKED = re.compile(r":lambda:invoke|^\$\{[^}]*\}$|:function:")
 
-_PRINTING = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
-_LOGGERS = re.compile(r"_?(log|logger|logging)", re.IGNORECASE)
-_TOKEN = re.compile(r"(task_?)?token", re.IGNORECASE)
-_FORMATTING = {"dumps", "str", "repr", "format", "pformat"}
 
-
-@state_machine_rule("EC1025")
+@state_machine_rule("EC1025", sources.CALLBACK)
 def tokens_stay_out_of_topics_and_links(machine: StateMachine) -> Iterator[Problem]:
-    """Whoever subscribes to a topic, or sees a link in a log, a proxy or a history, holds the token."""
+    """A task token goes to a topic, an event bus, a mail, a log or an HTTP endpoint, into a link, the query of an
+    API or the name of an execution. Whoever subscribes, reads a proxy's log or is sent the link on can end the
+    task as they like; mail scanners open links by themselves. Keep the token in a table, and hand out an id that
+    nobody can guess.
+    """
     for state in machine.waits:
         field = state.arguments_field
-        if not token_is_in(state.arguments, state.is_jsonata):
-            continue
-        if ":sns:publish" in state.resource:
-            yield state.says(f"{field}: the task token is published to a topic, to whoever subscribes", field)
-            continue
-        if ":http:invoke" in state.resource:
-            yield state.says(f"{field}: the task token leaves the account by HTTP", field)
-            continue
-        for steps, text in own_texts(state):
-            source = expression_in(text) if state.is_jsonata else text
-            if source and _LINK.search(source) and token_is_in({steps[-1]: text}, state.is_jsonata):
-                yield state.says(f"{'.'.join(map(str, steps))}: the task token becomes a part of a link", *steps)
+        if token_is_in(state.arguments, state.is_jsonata):
+            wrong = _wrong_place(state, service_call(state.resource) or "")
+            if wrong:
+                yield state.says(f"{field}: the task token {wrong}", field)
+                continue
+            for steps, text in own_texts(state):
+                source = expression_in(text) if state.is_jsonata else text
+                if source and _LINK.search(source) and token_is_in({steps[-1]: text}, state.is_jsonata):
+                    yield state.says(f"{'.'.join(map(str, steps))}: the task token becomes a part of a link", *steps)
 
 
-@template_rule("EC2016")
+def _wrong_place(state: State, call: str) -> str | None:
+    if _MAIL.fullmatch(call) and not _has_link(state):
+        return "is sent in a mail"
+    if call in _WRONG_PLACES and not (call == "http:invoke" and not _in(state, *fields(state.arguments))):
+        return _WRONG_PLACES[call]
+    if call == "apigateway:invoke" and _in(state, "QueryParameters", "Path"):
+        return "becomes a part of a request's address"
+    if call in _STARTS and _in(state, "Name", "name"):
+        return "becomes the name of an execution"
+    return None
+
+
+def _has_link(state: State) -> bool:
+    """A mail with a link is reported as the link that it has, at its line."""
+    texts = (text for steps, text in own_texts(state) if token_is_in({steps[-1]: text}, state.is_jsonata))
+    return any(_LINK.search(text) for text in texts)
+
+
+def _in(state: State, *names: str) -> bool:
+    """Whether the token is in one of these arguments."""
+    arguments: Json = state.arguments
+    given = {
+        name: value for name, value in fields(arguments).items() if name.removesuffix(".$") in names or name in names
+    }
+    return bool(token_is_in(given, state.is_jsonata))
+
+
+@template_rule("EC2016", sources.LOGS)
 def logs_of_waits_hold_no_data(template: Template) -> Iterator[Problem]:
-    """The parameters of the state that waits are among the data, and the token is among the parameters."""
+    """A state machine that waits, or that is started with a task token, logs its execution data. The parameters
+    of the wait are among them, and the token is among the parameters. Set `IncludeExecutionData: false`.
+    """
+    started = _started_with_a_token(template)
     for name, machine in template.machine_of.items():
         resource = template.resources[name]
         field = "Logging" if resource.type == STATE_MACHINES[0] else "LoggingConfiguration"
         logging = fields(resource.get(field))
         included = logging.get("IncludeExecutionData") in (True, "true", "True")
-        if included and logging.get("Level") in ("ALL", "ERROR", "FATAL") and any(machine.waits):
-            what = f"{field}.IncludeExecutionData is true: task tokens are written to the log"
+        if included and logging.get("Level") in ("ALL", "ERROR", "FATAL") and (any(machine.waits) or name in started):
+            of = f", which {started[name]} passes on" if name in started and not any(machine.waits) else ""
+            what = f"{field}.IncludeExecutionData is true: task tokens{of} are written to the log"
             yield resource.says(what, field, "IncludeExecutionData")
 
 
-@template_rule("EC2017")
+def _started_with_a_token(template: Template) -> dict[str, str]:
+    """The state machines that a wait starts, each with the name of the state."""
+    started = {}
+    for machine in template.state_machines:
+        for state in machine.waits:
+            if service_call(state.resource) in _STARTS and token_is_in(state.arguments, state.is_jsonata):
+                child = _referenced(machine, fields(state.arguments).get("StateMachineArn"))
+                if child:
+                    started[child] = state.name
+    return started
+
+
+def _referenced(machine: StateMachine, value: Json) -> str | None:
+    return referenced(machine.substituted(value)) or referenced(value)
+
+
+@template_rule("EC2017", sources.CALLBACK)
 def functions_log_no_tokens(template: Template) -> Iterator[Problem]:
-    """Of functions in Python that call back, or whose template has a wait: any of their events may hold one."""
-    waiting = any(any(machine.waits) for machine in template.state_machines)
-    for name, function in template.functions.items():
-        found = modules(function)
-        if waiting or any(calls_back(module) for module in found):
-            for module in found:
-                for node, what in _leaks(module.tree, _event_name(function)):
-                    yield Problem(module.path, module.line_of(node), f"{name}: {what}, and with it task tokens")
+    """A function logs its whole event, a record, a message or a task token, under whatever name. Logs are kept
+    for long and read by many. Log the fields that you need. Code in Python is read; a function that the template
+    shows to get no token is left out.
+    """
+    for function in template.functions.values():
+        variables = fields(function.get("Environment", "Variables"))
+        if _gets_tokens(template, function):
+            if str(variables.get(_LOG_EVENT)).lower() in {"true", "1"}:
+                what = f"{_LOG_EVENT} is true: each event is logged, and with it task tokens"
+                yield function.says(what, "Environment", "Variables", _LOG_EVENT)
+            for leak in _leaks(template, function):
+                if leak.kind == "log":
+                    yield Problem(leak.module.path, leak.line, f"{function.id}: {leak.what}, and with it task tokens")
+
+
+@template_rule("EC2019", sources.CALLBACK)
+def functions_send_no_tokens_around(template: Template) -> Iterator[Problem]:
+    """The code of a function puts a task token into a link, a topic, an event bus, a mail, a header, a file or
+    the name of an execution. Whoever reads it there can end the task as they like. Keep the token in a table, and
+    hand out an id that nobody can guess.
+    """
+    yield from _of_code(template, ["link", "topic", "bus", "mail", "header", "file", "name"])
+
+
+@template_rule("EC2023", sources.CALLBACK)
+def tokens_are_stored_before_the_request(template: Template) -> Iterator[Problem]:
+    """The code of a function starts the work, or asks for an answer, and stores the task token after that. An
+    answer that is quick finds no token to answer with, and is lost. Store the token first, under an id of your
+    own that the request carries.
+    """
+    yield from _of_code(template, ["late"])
+
+
+def _of_code(template: Template, kinds: list[str]) -> Iterator[Problem]:
+    for function in template.functions.values():
+        for leak in _leaks(template, function) if _gets_tokens(template, function) else ():
+            if leak.kind in kinds:
+                yield Problem(leak.module.path, leak.line, f"{function.id}: {leak.what}")
+
+
+@cache
+def _leaks(template: Template, function: Resource) -> tuple[Leak, ...]:
+    handler = str(function.get("Handler")).rpartition(".")[2]
+    flow = Flow(modules(function), handler, frozenset(_token_keys(template)))
+    return tuple(leak for leak in flow.leaks() if leak.holds is not Holds.NOTHING)
+
+
+@cache
+def _token_keys(template: Template) -> frozenset[str]:
+    """The fields in which the waits of a template pass their token on."""
+    keys: set[str] = set()
+    for machine in template.state_machines:
+        for state in machine.waits:
+            for steps, text in own_texts(state):
+                if len(steps) > 1 and token_is_in({steps[-1]: text}, state.is_jsonata) and isinstance(steps[-1], str):
+                    keys.add(steps[-1].removesuffix(".$"))
+    return frozenset(
+        keys - {"Payload", "MessageBody", "Message", "Input", "Body", "Detail", "S", "StringValue", "Data"}
+    )
+
+
+@cache
+def _gets_tokens(template: Template, function: Resource) -> bool:
+    """Unless all that the template shows of a function is that states invoke it without waiting."""
+    found = modules(function)
+    if any(calls_back(module) for module in found):
+        return True
+    if not any(any(machine.waits) for machine in template.state_machines):
+        return False
+    if function.get("Events") or any(feed.function is function for feed in template.feeds):
+        return True
+    tasks = [state for machine in template.state_machines for state in machine.tasks if _INVOKED.search(state.resource)]
+    invoking = [state for state in tasks if _invokes(state, function)]
+    return not invoking or any(state.waits for state in invoking)
+
+
+def _invokes(state: State, function: Resource) -> bool:
+    named = (state.resource, fields(state.arguments).get("FunctionName"))
+    return any(_referenced(state.machine, value) == function.id for value in named)
 
 
 def calls_back(module: Module) -> bool:
-    names = (getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(module.tree))
-    return any(isinstance(name, str) and _CALLS_BACK.fullmatch(name) for name in names)
-
-
-def _event_name(function: Resource) -> str:
-    return str(function.get("Handler")).rpartition(".")[2]
-
-
-def _leaks(tree: ast.Module, handler: str) -> Iterator[tuple[ast.AST, str]]:
-    events = {"event"} | {
-        node.args.args[0].arg
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == handler and node.args.args
-    }
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        if any(
-            keyword.arg == "log_event" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
-            for keyword in node.keywords
-        ):
-            yield node, "log_event=True logs each event"
-        elif _prints(node):
-            for value in (*node.args, *(keyword.value for keyword in node.keywords)):
-                leaked = _leaked(value, events)
-                if leaked:
-                    yield node, f"logs {leaked}"
-                    break
-
-
-def _prints(call: ast.Call) -> bool:
-    match call.func:
-        case ast.Name(id="print" | "pprint"):
-            return True
-        case ast.Attribute(attr=method, value=ast.Name(id=of) | ast.Attribute(attr=of)):
-            return method in _PRINTING and bool(_LOGGERS.fullmatch(of))
-    return False
-
-
-def _leaked(value: ast.AST, events: set[str]) -> str | None:
-    """The event, body or token that a value shows whole; None where it shows something else."""
-    match value:
-        case ast.Name(id=name) if name in events or name == "body" or _TOKEN.fullmatch(name):
-            return name
-        case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=str(key))) | ast.Attribute(attr=key):
-            return key if key == "body" or _TOKEN.fullmatch(key) else None
-        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(key)), *_]):
-            return key if key == "body" or _TOKEN.fullmatch(key) else None
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _FORMATTING:
-            children: list[ast.AST] = [*value.args, *(keyword.value for keyword in value.keywords)]
-        case ast.JoinedStr() | ast.FormattedValue() | ast.BinOp() | ast.Tuple() | ast.List() | ast.Dict() | ast.Set():
-            children = list(ast.iter_child_nodes(value))
-        case _:
-            return None
-    return next((leaked for child in children if (leaked := _leaked(child, events))), None)
+    return bool(calls_of(module))

@@ -1,6 +1,7 @@
 """Batches: records are answered at once, within the invocation's time, and fail one by one."""
 
 import io
+import json
 import threading
 from typing import Any
 
@@ -11,6 +12,8 @@ from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import metrics
 from callbacks.task import CallbackNotDelivered, Outcome
 from tests.unit.support import CONTEXT, failed_records, make_lambda_context, sqs_event
+
+EXECUTION_ID = "arn:aws:states:us-east-1:123456789012:execution:machine:name"
 
 
 def deliver(_: Record) -> Outcome:
@@ -47,6 +50,26 @@ def test_a_record_whose_answer_fails_is_the_only_one_to_come_back(error: Excepti
     response = process_batch(sqs_event("good", "bad", "fine"), CONTEXT, answer)
     assert failed_records(response) == ["message-2"]
     assert "record goes back to the queue" in printed.getvalue()
+    assert "secret" not in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (json.dumps({"taskToken": "secret", "executionId": EXECUTION_ID}), EXECUTION_ID),
+        (json.dumps({"taskToken": "secret", "executionId": "secret"}), None),
+        ("secret", None),
+    ],
+)
+def test_what_goes_back_names_the_execution_where_the_message_can_be_read(
+    body: str, named: str | None, printed: io.StringIO
+) -> None:
+    def answer(_: Record) -> Outcome:
+        raise CallbackNotDelivered("ThrottlingException")
+
+    assert failed_records(process_batch(sqs_event(body), CONTEXT, answer)) == ["message-1"]
+    [line] = [line for line in map(json.loads, printed.getvalue().splitlines()) if "reason" in line]
+    assert line.get("correlation_id") == named
     assert "secret" not in printed.getvalue()
 
 

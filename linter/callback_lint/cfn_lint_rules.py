@@ -1,23 +1,20 @@
-"""The rules as rules of cfn-lint, for whoever runs it: `--append-rules linter/callback_lint/cfn_lint_rules`.
+"""The rules as rules of cfn-lint: `cfn-lint --append-rules callback_lint.cfn_lint_rules`, or so in .cfnlintrc.
 
-An editor that runs cfn-lint shows them too, given the same option. Findings are about the file, not about what cfn-lint
-makes of it, so that a template that comes on standard input is not judged.
+An editor that runs cfn-lint shows them too, given the same option. A finding is about the file, not about what cfn-lint
+makes of it, so that a template that comes on standard input is not checked. Numbers: cfn-lint leaves E9000 to E9999 to
+others, as its own page of rules says (https://github.com/aws-cloudformation/cfn-lint); EC1007 is E9107 there.
 """
 
-import sys
 from functools import cache
 from pathlib import Path
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # cfn-lint loads this file from wherever it is started
-
-from callback_lint.catalogue import RULES  # noqa: E402
-from callback_lint.documents import Json, Problem, Unreadable, read  # noqa: E402
-from callback_lint.linter import template_of  # noqa: E402
-from callback_lint.rules import Rule  # noqa: E402
-from callback_lint.templates import Template  # noqa: E402
+from callback_lint.catalogue import RULES
+from callback_lint.documents import Json, Problem, Unreadable, read
+from callback_lint.linter import template_of
+from callback_lint.rules import Rule
+from callback_lint.templates import Template
 
 
 def cfn_lint_rule(rule: Rule) -> type:
@@ -26,14 +23,14 @@ def cfn_lint_rule(rule: Rule) -> type:
         return [_match(problem, template) for problem in rule.problems(template)] if template else []
 
     fields = {
-        "id": rule.id,
-        "shortdesc": rule.title,
-        "description": rule.title,
-        "source_url": rule.link,
-        "tags": ["callback-workflows"],
+        "id": rule.cfn_lint_id,
+        "shortdesc": f"{rule.id}: {rule.title}",
+        "description": rule.explanation,
+        "source_url": rule.link if rule.link.startswith("https://") else rule.source,
+        "tags": ["callback-lint", rule.topic],
         "match": match,
     }
-    return type(rule.id, (CloudFormationLintRule,), fields)
+    return type(rule.cfn_lint_id, (CloudFormationLintRule,), fields)
 
 
 def _match(problem: Problem, template: Template) -> RuleMatch:
@@ -53,4 +50,4 @@ def _read(path: Path) -> Template | None:
         return None
 
 
-globals().update({rule_id: cfn_lint_rule(rule) for rule_id, rule in RULES.items()})
+globals().update({rule.cfn_lint_id: cfn_lint_rule(rule) for rule in RULES.values()})

@@ -1,0 +1,84 @@
+"""Which functions of ministack are replaced, and by what."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import json_response
+from ministack.services import stepfunctions as sfn
+
+from tools.engine.contract import distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
+from tools.engine.contract.answers import get_activity_task, send_task_failure, send_task_heartbeat, send_task_success
+from tools.engine.contract.clock import clock
+from tools.engine.contract.executions import (
+    Answer,
+    Request,
+    describe_execution,
+    describe_state_machine_for_execution,
+    forget,
+    get_execution_history,
+    list_executions,
+    redrive_execution,
+    run_to_its_end,
+    start_execution,
+    stop_execution,
+)
+from tools.engine.contract.runs import work
+
+ANSWERS: dict[str, Callable[[Request], Answer]] = {
+    "StartExecution": start_execution,
+    "StopExecution": stop_execution,
+    "DescribeExecution": describe_execution,
+    "DescribeStateMachineForExecution": describe_state_machine_for_execution,
+    "ListExecutions": list_executions,
+    "RedriveExecution": redrive_execution,
+    "SendTaskSuccess": send_task_success,
+    "SendTaskFailure": send_task_failure,
+    "SendTaskHeartbeat": send_task_heartbeat,
+    "GetExecutionHistory": get_execution_history,
+}
+SETTLE_SECONDS = 5  # what an alarm sets going, until the clock goes on to the next
+
+
+def install() -> None:
+    services.install()
+    functions.install()
+    sfn._evaluate_jsonata = expressions.evaluate
+    sfn._start_execution = start_execution
+    sfn._run_execution = run_to_its_end
+    sfn._service_model = functools.cache(sfn._service_model)
+    sfn._delete_state_machine = _and_then(sfn._delete_state_machine, lambda request: forget(request["stateMachineArn"]))
+    sfn.reset = _and_then(sfn.reset, forget)
+    sfn.handle_request = _handler(sfn.handle_request)
+
+
+def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -> Callable[..., Any]:
+    def both(*arguments: Any) -> Any:
+        answer = function(*arguments)
+        afterwards(*arguments)
+        return answer
+
+    return both
+
+
+def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> Any:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if action == "Skip":
+            return await asyncio.to_thread(_skip, json.loads(body)["seconds"])
+        if action == "GetActivityTask":
+            return await get_activity_task(json.loads(body))
+        if action in ANSWERS:
+            return ANSWERS[action](json.loads(body) if body else {})
+        return await ministacks(method, path, headers, body, query)
+
+    return handle_request
+
+
+def _skip(seconds: float) -> Any:
+    clock.skip(seconds, lambda: work.wait(SETTLE_SECONDS))
+    return json_response({"now": clock.now()})
