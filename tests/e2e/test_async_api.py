@@ -37,7 +37,7 @@ def awake(stack: Stack) -> None:
 
 
 def logged(stack: Stack, execution_id: str) -> dict[str, Any]:
-    """What the logger wrote about an execution, which it must have been told about once."""
+    """What the logger wrote about an execution, which it must have got once."""
     [line] = await_lines(stack, {execution_id})[execution_id]
     return line
 
@@ -94,7 +94,7 @@ def test_a_call_succeeds_or_fails_after_its_wait_time(stack: Stack) -> None:
     assert logged(stack, failure) == failed("AsyncApi.RequestFailed")
 
 
-def test_a_workflow_that_somebody_stops_is_told_as_aborted(stack: Stack) -> None:
+def test_a_workflow_that_somebody_stops_is_notified_as_aborted(stack: Stack) -> None:
     execution_id = stack.start({"waitTime": 0, "status": "success"}, MACHINE)
     stack.stop(execution_id)
     assert stack.ended(execution_id)["status"] == "ABORTED"
@@ -153,7 +153,7 @@ def test_only_a_response_with_status_200_is_a_success(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("awake")
-def test_a_wait_beyond_the_timeout_is_an_error_and_the_late_callback_is_settled_quietly(stack: Stack) -> None:
+def test_a_wait_beyond_the_timeout_fails_and_its_late_callback_is_settled(stack: Stack) -> None:
     # Given a workflow that waits for 2 seconds, not for an hour
     before = stack.executions(SIMULATOR).keys()
     with stack.impatient(MACHINE, "CallAsyncApi", TimeoutSeconds=2):
@@ -175,7 +175,7 @@ def test_a_wait_beyond_the_timeout_is_an_error_and_the_late_callback_is_settled_
 
 
 @pytest.mark.usefixtures("awake")
-def test_100_requests_at_once_each_delivered_twice_are_100_simulations_callbacks_and_notifications(
+def test_100_requests_at_once_each_delivered_twice_are_100_simulations(
     stack: Stack,
 ) -> None:
     # Given 100 requests, each of which is in the queue twice
@@ -208,7 +208,7 @@ def test_100_requests_at_once_each_delivered_twice_are_100_simulations_callbacks
         assert lines[execution_id] == [SUCCEEDED if succeeds else failed("AsyncApi.RequestFailed")]
 
 
-def test_a_request_that_cannot_be_passed_on_fails_its_workflow_and_what_has_no_token_is_quarantined(
+def test_a_request_that_cannot_be_passed_on_fails_its_workflow(
     stack: Stack,
 ) -> None:
     # Given a requester that is broken
