@@ -162,15 +162,16 @@ def test_an_order_is_cancelled_on_its_page_which_opening_it_does_not(
 def test_an_order_that_nobody_decides_is_reminded_of_once_and_expires(
     stack: Stack, api: Api, notifications: Notifications, order_id: str
 ) -> None:
-    # Given waits of a second, not of a day
     with (
-        stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=1),
-        stack.impatient(MACHINE, "WaitForDecision", TimeoutSeconds=1),
+        stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=1) as a_day_passes,
+        stack.overdue(MACHINE, "WaitForDecision", TimeoutSeconds=1) as an_hour_passes,
     ):
-        # When
         api.open(order_id)
         execution_id = api.execution_of(order_id)
         link = link_to(api, notifications, execution_id)
+        # When
+        a_day_passes()
+        an_hour_passes()
     # Then
     end = stack.ended(execution_id)
     error = {"Error": "Order.Expired", "Cause": "Nobody decided in time."}
@@ -190,10 +191,11 @@ def test_an_order_that_nobody_decides_is_reminded_of_once_and_expires(
 
 
 def test_an_order_can_be_decided_after_the_reminder(stack: Stack, api: Api, order_id: str) -> None:
-    with stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=1):
+    with stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=1) as a_day_passes:
         api.open(order_id)
         execution_id = api.execution_of(order_id)
         poll("order", lambda: api.get(order_id)["state"] == "WAITING" or None)
+        a_day_passes()
     api.waits(order_id, "WaitForDecision")
     assert api.confirm(order_id).status == 200
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
@@ -351,12 +353,14 @@ def test_a_decision_whose_callback_is_lost_for_good_counts_when_the_order_would_
 ) -> None:
     with (
         stack.consumer_off(CONFIRMER),
-        stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=3),
-        stack.impatient(MACHINE, "WaitForDecision", TimeoutSeconds=1),
+        stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=3) as a_day_passes,
+        stack.overdue(MACHINE, "WaitForDecision", TimeoutSeconds=1) as an_hour_passes,
     ):
         api.open(order_id)
         execution_id = api.waits(order_id)
         assert api.confirm(order_id).status == 200
+        a_day_passes()
+        an_hour_passes()
         end = stack.ended(execution_id)
     assert end["status"] == "SUCCEEDED"
     last = ["DescribeFailure", "CloseOrder", "ReadDecision", "FollowDecision", "CompleteOrder"]

@@ -22,7 +22,7 @@ def numbered(order: Order, count: int) -> list[object]:
     return [{**order, "orderId": f"order-{number}"} for number in range(count)]
 
 
-def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
+def test_payments_succeed_and_fail_and_each_end_is_notified_as_it_is(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     # Given
@@ -35,15 +35,15 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
         end = stack.ended(execution_id)
         statuses.add(end["status"])
         [notification] = notifications.of(execution_id)
-        told = {"orderId": f"order-{number}", "executionId": execution_id}
+        ids = {"orderId": f"order-{number}", "executionId": execution_id}
         if end["status"] == "SUCCEEDED":
-            assert notification == {"outcome": "SUCCEEDED", "message": SUCCESS_MESSAGE, **told}
+            assert notification == {"outcome": "SUCCEEDED", "message": SUCCESS_MESSAGE, **ids}
             assert json.loads(end["output"]) == notification
             assert stack.states_entered(execution_id) == ["RequestPayment", "NotifySuccess"]
         else:
             assert end["status"] == "FAILED"
             error = {"Error": "Failed to process payment", "Cause": "Invalid Credit Card"}
-            assert notification == {"outcome": "FAILED", **error, **told}
+            assert notification == {"outcome": "FAILED", **error, **ids}
             assert (end["error"], end["cause"]) == (error["Error"], error["Cause"])
             assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
     assert statuses == {"SUCCEEDED", "FAILED"}
@@ -52,13 +52,14 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
 def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
-    # Given a workflow that waits for 1 second, not for an hour, and a worker that does not answer
+    # Given a worker that does not answer
     with (
         stack.consumer_off("PaymentWorkerFunctionName"),
-        stack.impatient("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1),
+        stack.overdue("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1) as time_is_up,
     ):
-        # When
         execution_id = stack.start(order)
+        # When
+        time_is_up()
         end = stack.ended(execution_id)
     # Then
     assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
@@ -68,7 +69,7 @@ def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
 
 
-def test_a_payment_that_somebody_stops_is_told_as_aborted(
+def test_a_payment_that_somebody_stops_is_notified_as_aborted(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     # Given an execution that waits

@@ -166,8 +166,6 @@ def assert_one_notification_says_the_same(name: str, execution: Execution, answe
 def test_an_execution_that_notifies_nobody_ends_as_it_is_answered(name: str, data: st.DataObject) -> None:
     answer = data.draw(answers)
     payload = data.draw(anything)
-    if name == "async_api_simulator":
-        payload = {"waitTime": data.draw(st.integers(0, 99_999_999)), "status": payload}
     execution = play(read_definition(name), payload, answer, answer)
     if isinstance(answer, Failure) or execution.failure == TOO_LARGE.output:
         assert execution.failure == (answer.uncaught if isinstance(answer, Failure) else TOO_LARGE.output)
