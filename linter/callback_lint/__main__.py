@@ -48,7 +48,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--config", type=Path, metavar="FILE", help=".callback-lint.toml or pyproject.toml (the nearest)"
     )
     parser.add_argument(
-        "--if-any", action="store_true", help="pass over files that are neither, and be content with none"
+        "--if-any", action="store_true", help="pass over named files that are neither; none is no error"
     )
     parser.add_argument("--list-rules", action="store_true", help="print the id and the title of every rule")
     parser.add_argument("--explain", metavar="RULE", help="print what a rule is about, and what to do")

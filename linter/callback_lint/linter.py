@@ -40,7 +40,7 @@ def lint(
 ) -> Report:
     """Checks files and folders. Nothing to check is an error, too: whoever asks means something by it.
 
-    `if_any`: it is none, and neither is a named file that is no template, as for a hook that names whatever has changed.
+    `if_any`: it is none, and neither is a named file that is no template: a hook names whatever has changed.
     """
     report, config, paths = Report(), config or Config(), list(paths)
     read_files = _read_all(paths, report, config, if_any)

@@ -1,8 +1,9 @@
-"""The package as others have it: its wheel in an environment of its own, used in a folder that has nothing of this project."""
+"""The package as others have it: its wheel in a separate environment, in a folder that has nothing of this project."""
 
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def run(*command: str | Path, folder: Path, **env: str) -> subprocess.CompletedP
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs of an environment into which the wheel was installed."""
     folder = tmp_path_factory.mktemp("package")
-    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder / "dist", PACKAGE, folder=folder)
+    source = shutil.copytree(PACKAGE, folder / "source", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder / "dist", source, folder=folder)
     assert built.returncode == 0, built.stderr
     [wheel] = (folder / "dist").glob("callback_lint-*.whl")
     assert run(sys.executable, "-m", "venv", folder / "env", folder=folder).returncode == 0
@@ -126,6 +128,10 @@ def test_the_hook_works_in_another_repository(tmp_path: Path, installed: Path) -
     (tmp_path / "repo" / "package.json").write_text('{"name": "app"}')
     for arguments in (["init", "-q"], ["add", "."]):
         assert run("git", *arguments, folder=tmp_path / "repo").returncode == 0
-    command = [installed / "pre-commit", "try-repo", str(PROJECT), "callback-lint", "--ref", "HEAD", "--all-files"]
-    done = run(*command, folder=tmp_path / "repo", PRE_COMMIT_HOME=str(tmp_path / "cache"))
+    done = run(
+        installed / "pre-commit",
+        *("try-repo", str(PROJECT), "callback-lint", "--ref", "HEAD", "--all-files"),
+        folder=tmp_path / "repo",
+        PRE_COMMIT_HOME=str(tmp_path / "cache"),
+    )
     assert "wait.asl.json:4: EC1007 Wait" in done.stdout, done.stdout + done.stderr
