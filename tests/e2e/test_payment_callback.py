@@ -151,6 +151,29 @@ def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_onc
     assert (notification["Error"], notification["Cause"]) == (end["error"], end["cause"])
 
 
+def test_no_input_keeps_an_execution_from_its_notification(stack: Stack, notifications: Notifications) -> None:
+    # Given inputs that SQS or SNS would refuse, or that are too large with a token beside them
+    odd: list[object] = [
+        {"orderId": "\ud83d", "amount": 1},
+        {"orderId": "\uffff", "amount": 1, "\ufffe": "\udc00"},
+        {"orderId": "o" * 3_000, "amount": 1},
+        {"__proto__": {"orderId": "order-1"}, "amount": 1},
+        '"' * 60_000,
+        "x" * 262_100,
+    ]
+    # When
+    executions = stack.start_all(odd)
+    # Then
+    for execution_id in executions:
+        end = stack.ended(execution_id)
+        [notification] = notifications.of(execution_id)
+        assert end["status"] == notification["outcome"]
+        assert (end.get("error"), end.get("cause")) == (notification.get("Error"), notification.get("Cause"))
+        assert len(notification["orderId"] or "") <= 256
+    if stack.on_aws:  # the embedded AWS measures no arguments
+        assert end["error"] == "Callback.DataLimitExceeded"
+
+
 def test_a_message_delivered_twice_gets_the_same_answer_twice(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
