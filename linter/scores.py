@@ -24,8 +24,9 @@ SEED = 2026
 
 HEAD = """# Scores
 
-What `callback-lint` finds in {files} public files: the state machines and templates of AWS's collection of Step Functions workflows
-(aws-samples/step-functions-workflows-collection), without the code of their functions. Made by `python linter/scores.py FOLDER`.
+What `callback-lint` finds in {files} public files: the state machines and templates of AWS's collection of Step
+Functions workflows (aws-samples/step-functions-workflows-collection), without the code of their functions.
+Made by `python linter/scores.py FOLDER`.
 
 | | |
 |---|---|
@@ -37,8 +38,8 @@ What `callback-lint` finds in {files} public files: the state machines and templ
 | findings judged by hand | {judged} |
 | of these right | {right} |
 
-A finding is right where what it says is true of the file and worth changing. It says nothing of what is missed. The rules about code in
-Python are not in here: they are held by the tables in `tests/test_token_flow.py`.
+A finding is right where what it says is true of the file and worth changing. That says nothing of what is missed.
+The rules about code in Python are not in here: the tables in `linter/tests/test_token_flow.py` hold them.
 
 ## Findings by rule
 
