@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -64,20 +65,31 @@ class Worker:
         config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "legacy", "total_max_attempts": 5})
         self.sqs, self.stepfunctions = boto3.client("sqs", config=config), boto3.client("stepfunctions", config=config)
         self.queue_url, self.work, self.stop = queue_url, work, threading.Event()
-        attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
-        self.visibility = int(attributes["Attributes"]["VisibilityTimeout"])
-        self.interval = min(self.visibility, heartbeat_seconds) / 3  # two beats may fail
+        self.heartbeat_seconds, self.visibility, self.interval = heartbeat_seconds, 0, 0.0
 
     def run(self) -> None:
         options: Any = {"WaitTimeSeconds": POLL_SECONDS, "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
-        log.info("started: it beats every %.1f s while it works", self.interval)
+        trouble = ""
         while not self.stop.is_set():
             try:
-                for message in self.sqs.receive_message(QueueUrl=self.queue_url, **options).get("Messages", []):
+                if not self.interval:
+                    self.read_queue()
+                messages = self.sqs.receive_message(QueueUrl=self.queue_url, **options).get("Messages", [])
+                trouble = ""
+                for message in messages:
                     self.handle(message)
             except (BotoCoreError, ClientError) as error:  # a message that was received comes back by itself
-                log.warning("the queue cannot be used: %s", describe(error))
+                if trouble != describe(error):
+                    trouble = describe(error)
+                    log.warning("waiting until %s can be used: %s", self.queue_url, trouble)
                 self.stop.wait(POLL_SECONDS)
+
+    def read_queue(self) -> None:
+        """Learn how long the queue hides a message, and so how often to beat. Raises what botocore raises."""
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"])
+        self.visibility = int(attributes["Attributes"]["VisibilityTimeout"])
+        self.interval = max(1, min(self.visibility, self.heartbeat_seconds)) / 3  # two beats may fail
+        log.info("started: it beats every %.1f s while it works", self.interval)
 
     def handle(self, message: Mapping[str, Any]) -> None:
         """Do the work of one message and answer; then delete the message, or let it come back."""
@@ -170,7 +182,15 @@ def describe(error: Exception) -> str:
 
 def main(work: Callable[[Any, Check], object]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    worker = Worker(os.environ["QUEUE_URL"], work, float(os.environ.get("HEARTBEAT_SECONDS", "3600")))
+    queue_url = os.environ.get("QUEUE_URL") or sys.exit("QUEUE_URL is missing: QUEUE_URL=https://… python worker.py")
+    try:
+        heartbeat_seconds = float(os.environ.get("HEARTBEAT_SECONDS", "3600"))
+    except ValueError:
+        sys.exit("HEARTBEAT_SECONDS must be a number of seconds, that of the states that wait.")
+    try:
+        worker = Worker(queue_url, work, heartbeat_seconds)
+    except (BotoCoreError, ValueError) as error:
+        sys.exit(f"The AWS configuration cannot be used: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop.set())
     worker.run()

@@ -17,6 +17,9 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, describe, lambda_entry, logger
+from callbacks.fields import unknown_field_problem
+from callbacks.json_text import UnreadableJson, read_json
+from callbacks.settings import setting
 from orders import page, store
 from orders.model import ORDER_ID, Order
 
@@ -34,11 +37,11 @@ Reply = Response[str]
 
 
 class InvalidBody(PrintableError):
-    """The body of a request is not as it must be. The text says why, and repeats nothing of it."""
+    """The body of a request is invalid. The details say why, and repeat nothing of it."""
 
-    def __init__(self, message: str, details: list[str] | None = None) -> None:
-        super().__init__(message)
-        self.details = details or []
+    def __init__(self, details: list[str]) -> None:
+        super().__init__("The request body is invalid.")
+        self.details = details
 
 
 @lambda_entry
@@ -59,12 +62,13 @@ class NotARequest(PrintableError):
 def create_order() -> Reply:
     body = json_body()
     order_id, details = body.get("orderId"), body.get("orderDetails")
-    problems = []
+    problems = unknown_fields(body, ["orderId", "orderDetails"])
     if not (isinstance(order_id, str) and re.fullmatch(ORDER_ID, order_id)):
         problems.append("orderId must be 1 to 64 of the characters A-Z, a-z, 0-9, _ and -.")
     if not is_text(details, MAX_DETAILS_CHARACTERS):
         problems.append(f"orderDetails must be text of up to {MAX_DETAILS_CHARACTERS:,} characters.")
-    refuse_others(body, {"orderId", "orderDetails"}, problems)
+    if problems:
+        raise InvalidBody(problems)
     order = store.create(str(order_id), str(details))
     # Relative, so that it leads there whatever the stage or the base path of a domain
     return json_reply(
@@ -77,34 +81,38 @@ def get_order(order_id: str) -> Reply:
     order = store.find(order_id) if re.fullmatch(ORDER_ID, order_id) else None
     if order is None:
         raise store.UnknownOrder("there is no such order")
-    return json_reply(HTTPStatus.OK, told(order))
+    return json_reply(HTTPStatus.OK, order_body(order))
 
 
 @app.post("/orders/<order_id>/confirmation")
 def confirm_order(order_id: str) -> Reply:
     body = json_body()
     is_confirmed, comment = body.get("isConfirmed"), body.get("comment")
-    problems = []
+    problems = unknown_fields(body, ["isConfirmed", "comment"])
     if not isinstance(is_confirmed, bool):
         problems.append("isConfirmed must be true or false.")
     if not (comment is None or is_text(comment, page.MAX_COMMENT_CHARACTERS)):
         problems.append(f"comment must be text of up to {page.MAX_COMMENT_CHARACTERS:,} characters.")
-    refuse_others(body, {"isConfirmed", "comment"}, problems)
+    if problems:
+        raise InvalidBody(problems)
     if not re.fullmatch(ORDER_ID, order_id):
         raise store.UnknownOrder("there is no such order")
     key_id = app.current_event.request_context.identity.api_key_id
     decided_by = f"API key {key_id}" if key_id else "API"
-    order = store.decide(order_id, "confirm" if is_confirmed else "cancel", decided_by, comment)
+    order = store.decide(order_id, "CONFIRMED" if is_confirmed else "CANCELLED", decided_by, comment)
     logger.info("order decided", state=order.state)
-    return json_reply(HTTPStatus.OK, told(order))
+    body = order_body(order)
+    if comment and comment != order.comment:
+        body["message"] = "The order was decided before, in the same way. Your comment was not kept."
+    return json_reply(HTTPStatus.OK, body)
 
 
-def told(order: Order) -> dict[str, Json]:
-    """An order as the API tells it."""
+def order_body(order: Order) -> dict[str, Json]:
+    """An order as the API shows it."""
     decision = None
     if order.decision and order.decided_at:
         decision = {
-            "isConfirmed": order.decision == "confirm",
+            "isConfirmed": order.decision == "CONFIRMED",
             "decidedAt": timestamp(order.decided_at),
             "decidedBy": order.decided_by,
             "comment": order.comment,
@@ -121,27 +129,23 @@ def told(order: Order) -> dict[str, Json]:
 def json_body() -> dict[str, Json]:
     """The body of the request, a JSON object. Raises InvalidBody."""
     try:
-        body = json.loads(raw_body())
-        json.dumps(body, ensure_ascii=False).encode()  # half an emoji cannot be kept
-    except (ValueError, RecursionError):
-        body = None
+        body = read_json(raw_body())
+    except UnreadableJson as error:
+        raise InvalidBody([f"The body {error}."]) from None
     if not isinstance(body, dict):
-        raise InvalidBody("The body must be a JSON object.")
+        raise InvalidBody(["The body is not a JSON object."])
     return body
 
 
-def raw_body() -> str:
+def raw_body() -> bytes | str:
     event = app.current_event
     body = event.get("body") or ""
-    return b64decode(body).decode() if event.get("isBase64Encoded") else str(body)
+    return b64decode(body) if event.get("isBase64Encoded") else str(body)
 
 
-def refuse_others(body: dict[str, Json], known: set[str], problems: list[str]) -> None:
-    """Raises InvalidBody if there are problems, fields that are not known among them."""
-    if body.keys() - known:
-        problems.append(f"There must be no other fields than {' and '.join(sorted(known))}.")
-    if problems:
-        raise InvalidBody("The body is not as it must be.", problems)
+def unknown_fields(body: dict[str, Json], known: list[str]) -> list[str]:
+    problem = unknown_field_problem(body, known)
+    return [f"{problem[0].upper()}{problem[1:]}."] if problem else []
 
 
 def is_text(value: object, limit: int) -> bool:
@@ -169,41 +173,39 @@ UNKNOWN_LINK = ("This link is not known", "It may be incomplete, or too old. Ple
 def show_order(confirmation_id: str) -> Reply:
     order = confirmable(confirmation_id)
     if order is None:
-        return page_reply(HTTPStatus.NOT_FOUND, page.message_page(*UNKNOWN_LINK))
-    return page_of(order, confirmation_id)
+        return message_reply(HTTPStatus.NOT_FOUND, *UNKNOWN_LINK)
+    return order_page(HTTPStatus.OK, page.View(order, confirmation_id, asked_by()))
 
 
 @app.post("/confirmations/<confirmation_id>")
 def decide_order(confirmation_id: str) -> Reply:
     order = confirmable(confirmation_id)
     if order is None:
-        return page_reply(HTTPStatus.NOT_FOUND, page.message_page(*UNKNOWN_LINK))
-    decision, comment = form_field("decision"), form_field("comment").strip()
-    problem = None
-    if decision not in store.DECISIONS:
-        problem = "Please choose whether to confirm or to cancel, then send."
-    elif len(comment) > page.MAX_COMMENT_CHARACTERS:
-        problem = f"Please keep the comment to {page.MAX_COMMENT_CHARACTERS:,} characters."
-    if problem and order.state != "WAITING":
-        return page_of(order, confirmation_id)
-    if problem:
-        typed = order if order.decision else replace(order, comment=comment)
-        body = page.confirmation_page(typed, confirmation_id, problem)
-        return page_reply(HTTPStatus.UNPROCESSABLE_ENTITY, body)
+        return message_reply(HTTPStatus.NOT_FOUND, *UNKNOWN_LINK)
+    choice, comment = form_field("decision"), form_field("comment").strip()
+    view = page.View(order, confirmation_id, asked_by(), choice, comment)
+    if order.state == "WAITING" and view.problem:
+        return order_page(HTTPStatus.UNPROCESSABLE_ENTITY, view)
+    if choice not in page.CHOICES:
+        return order_page(HTTPStatus.OK, view)
     try:
-        order = store.decide(order.order_id, decision, "confirmation link", comment or None)
+        order = store.decide(order.order_id, page.CHOICES[choice], "confirmation link", comment or None)
         logger.info("order decided", state=order.state)
     except store.AlreadySettled as settled:
-        problem = "This was decided before, and your answer changed nothing." if settled.order.decision else None
-        return page_of(settled.order, confirmation_id, HTTPStatus.CONFLICT, problem)
-    return page_of(order, confirmation_id)
+        return order_page(HTTPStatus.CONFLICT, replace(view, order=settled.order))
+    return order_page(HTTPStatus.OK, replace(view, order=order))
 
 
-def page_of(
-    order: Order, confirmation_id: str, status: HTTPStatus = HTTPStatus.OK, problem: str | None = None
-) -> Reply:
-    status = HTTPStatus.GONE if order.state == "EXPIRED" else status
-    return page_reply(status, page.confirmation_page(order, confirmation_id, problem))
+def order_page(status: HTTPStatus, view: page.View) -> Reply:
+    return page_reply(HTTPStatus.GONE if view.order.state == "EXPIRED" else status, page.confirmation_page(view))
+
+
+def message_reply(status: HTTPStatus, title: str, text: str) -> Reply:
+    return page_reply(status, page.message_page(title, text))
+
+
+def asked_by() -> str:
+    return setting("ASKED_BY")
 
 
 def confirmable(confirmation_id: str) -> Order | None:
@@ -212,8 +214,10 @@ def confirmable(confirmation_id: str) -> Order | None:
 
 def form_field(name: str) -> str:
     """The one value of a field of the posted form; empty where there is none, or more than one."""
+    body = raw_body()
     try:
-        values = parse_qs(raw_body(), max_num_fields=10, errors="strict").get(name, [])
+        text = body.decode() if isinstance(body, bytes) else body
+        values = parse_qs(text, max_num_fields=10, errors="strict").get(name, [])
     except ValueError:
         return ""
     return values[0].replace("\r\n", "\n") if len(values) == 1 else ""
@@ -224,26 +228,34 @@ def page_reply(status: HTTPStatus, html: str) -> Reply:
 
 
 # ------------------------------------------------------------------ what goes wrong
+@app.exception_handler(InvalidBody)
 def invalid_body(error: InvalidBody) -> Reply:
     return error_reply(HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidRequest", str(error), error.details)
 
 
+@app.exception_handler(store.UnknownOrder)
 def unknown_order(_: store.UnknownOrder) -> Reply:
     return error_reply(HTTPStatus.NOT_FOUND, "OrderUnknown", "There is no such order.")
 
 
+@app.exception_handler(store.OtherOrder)
 def other_order(_: store.OtherOrder) -> Reply:
     return error_reply(HTTPStatus.CONFLICT, "OrderExists", "Another order has this orderId.")
 
 
+@app.exception_handler(store.AlreadySettled)
 def already_settled(error: store.AlreadySettled) -> Reply:
-    if error.order.state == "EXPIRED":
-        return error_reply(HTTPStatus.GONE, "OrderExpired", "The time to decide this order is over.")
-    if error.order.state == "FAILED":
-        return error_reply(HTTPStatus.CONFLICT, "OrderFailed", "The order cannot be decided: its workflow has failed.")
-    return error_reply(HTTPStatus.CONFLICT, "AlreadyDecided", "The order is decided otherwise.")
+    match error.order.state:
+        case "EXPIRED":
+            return error_reply(HTTPStatus.GONE, "OrderExpired", "The time to decide this order is over.")
+        case "FAILED":
+            return error_reply(HTTPStatus.CONFLICT, "OrderFailed", "This order has failed. It cannot be decided.")
+        case "STOPPED":
+            return error_reply(HTTPStatus.CONFLICT, "OrderStopped", "This order was stopped. It cannot be decided.")
+    return error_reply(HTTPStatus.CONFLICT, "AlreadyDecided", f"The order is already {error.order.state.lower()}.")
 
 
+@app.exception_handler(Exception)
 def unavailable(error: Exception) -> Reply:
     """A fault of ours or of AWS. Powertools would log the text of an error that has no handler."""
     logger.error("request failed", reason=describe(error))
@@ -251,22 +263,15 @@ def unavailable(error: Exception) -> Reply:
     status = HTTPStatus.SERVICE_UNAVAILABLE if passing else HTTPStatus.INTERNAL_SERVER_ERROR
     words = "Something went wrong here. Please try again in a moment."
     if app.current_event.path.startswith("/confirmations/"):
-        reply = page_reply(status, page.message_page("Please try again", words))
+        reply = message_reply(status, "Please try again", words)
     else:
         reply = error_reply(status, "TryAgain" if passing else "InternalError", words)
     reply.headers["Retry-After"] = "5"
     return reply
 
 
+@app.not_found
 def not_found(_: Exception) -> Reply:
     if app.current_event.path.startswith("/confirmations/"):
-        return page_reply(HTTPStatus.NOT_FOUND, page.message_page(*UNKNOWN_LINK))
+        return message_reply(HTTPStatus.NOT_FOUND, *UNKNOWN_LINK)
     return error_reply(HTTPStatus.NOT_FOUND, "NotFound", "There is nothing under this path.")
-
-
-app.exception_handler(InvalidBody)(invalid_body)
-app.exception_handler(store.UnknownOrder)(unknown_order)
-app.exception_handler(store.OtherOrder)(other_order)
-app.exception_handler(store.AlreadySettled)(already_settled)
-app.exception_handler(Exception)(unavailable)
-app.not_found(not_found)

@@ -1,7 +1,7 @@
 """Answers the task token of an order's workflow when the order is decided, whichever of the two comes first.
 
-The table's stream tells of each decision and of each token. By then the one is stored, and if the other is stored too,
-the workflow is answered: so a decision that comes early waits for its token, and a redriven workflow is answered again.
+The table's stream reports each decision and each token. By then the one is stored, and if the other is stored too, the
+workflow is answered: so a decision that comes early waits for its token, and a redriven workflow is answered again.
 """
 
 from typing import Any
@@ -14,34 +14,43 @@ from callbacks.request import printable_execution_id
 from callbacks.task import Outcome, send_task_failure, send_task_success
 from orders import store
 from orders.model import Order
-from orders.stream import Image, order_id_of, process_stream
+from orders.stream import BatchResponse, Image, order_id_of, process_stream
+from orders.workflow import follow_execution
 
 
 @lambda_entry
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    process_stream(event, follow_up)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> BatchResponse:
+    return process_stream(event, record_handler)
 
 
-def follow_up(image: Image) -> None:
+def record_handler(image: Image) -> None:
     """Answer who waits for the decision about an order, if somebody waits and there is one.
 
-    Raises NotAStreamEvent, TableUnavailable or CallbackNotDelivered.
+    Raises NotAStreamEvent, TableUnavailable, AwsUnavailable or CallbackNotDelivered.
     """
     order_id = order_id_of(image)
     task = store.waiting_task(order_id)
     order = store.find(order_id) if task else None
-    if task is None or order is None or order.decision is None:
+    if task and order and order.ended:  # and waits again, after a redrive
+        follow_execution(order_id, task.execution_id)
+        order = store.find(order_id)
+    if task is None or order is None or order.ended or order.decision is None:
         return
     outcome = answer(task.task_token, order)
     count_callback(outcome)
+    if outcome is not Outcome.DELIVERED:
+        follow_execution(order_id, task.execution_id)
     store.forget_task(order_id, task)
     logger.info(
-        "decision told", state=order.state, outcome=outcome, correlation_id=printable_execution_id(task.execution_id)
+        "decision delivered",
+        state=order.state,
+        outcome=outcome,
+        correlation_id=printable_execution_id(task.execution_id),
     )
 
 
 def answer(task_token: str, order: Order) -> Outcome:
     """Resume the workflow, or fail it as cancelled. Raises CallbackNotDelivered."""
-    if order.decision == "confirm":
+    if order.decision == "CONFIRMED":
         return send_task_success(task_token, {"decidedAt": order.decided_at, "decidedBy": order.decided_by})
     return send_task_failure(task_token, "Order.Cancelled", "The order was cancelled.")

@@ -31,7 +31,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
 def process_order(event: dict[str, Any]) -> dict[str, Any]:
     """`{"link": …, "expiresAt": <seconds since 1970>}`. A link that a repeat makes leads to the same order.
 
-    Raises InvalidRequest, UnknownOrder or TableUnavailable.
+    Raises InvalidRequest, UnknownOrder, AlreadySettled or TableUnavailable.
     """
     match event:
         case {"orderId": str() as order_id, "waitSeconds": int() as seconds} if re.fullmatch(ORDER_ID, order_id):

@@ -19,7 +19,7 @@ from tools.waits.find import Finder, Wait
 from tools.waits.token import find_token
 
 sys.path.append(str(PROJECT / "functions"))  # what is deployed is no package
-from callbacks.error_names import NAME_OF_AWS, is_aws_error_name
+from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
 
 MAX_OUTPUT_BYTES = 262_144
 MAX_ERROR_CHARACTERS = 256
@@ -57,8 +57,8 @@ class Answer:
                 yield f"The output is {size:,} bytes; the limit is {MAX_OUTPUT_BYTES:,}."
         if self.error is not None and not 0 < len(self.error) <= MAX_ERROR_CHARACTERS:
             yield f"The error must be a name of 1 to {MAX_ERROR_CHARACTERS} characters."
-        if self.error is not None and is_aws_error_name(self.error):
-            yield f"The {NAME_OF_AWS}"
+        if self.error is not None and is_reserved_error_name(self.error):
+            yield f"The {RESERVED_ERROR_NAME}."
         if self.cause is not None and len(self.cause) > MAX_CAUSE_CHARACTERS:
             yield f"The cause has {len(self.cause):,} characters; the limit is {MAX_CAUSE_CHARACTERS:,}."
 

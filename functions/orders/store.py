@@ -1,11 +1,12 @@
 """The only caller of DynamoDB: the table of orders, and of who waits for the decision about each.
 
-    ORDER#<orderId>           the order; `settled` is written once, and says how it ended
+    ORDER#<orderId>           the order; `settled` is written once: how people or its workflow settled it. `ended` is
+                              there while its workflow is ended otherwise: FAILED, or STOPPED by somebody
     TOKEN#<orderId>           the task token of the workflow that waits; the state machine writes it
     CONFIRMATION#<SHA-256>    the order of a confirmation id, which is a credential and so kept as its hash only
 
 Whoever settles an order, a person or the state machine, does so by one write on the condition that nobody has. The
-table's stream tells of every write, and what is to follow a write follows from there. Times are in seconds since 1970.
+table's stream reports every write, and what is to follow a write follows from there. Times are in seconds since 1970.
 Every call may raise TableUnavailable.
 """
 
@@ -20,10 +21,11 @@ from callbacks.entry import PrintableError
 from callbacks.settings import setting
 from orders.model import Order
 
-DECISIONS = {"confirm": "CONFIRMED", "cancel": "CANCELLED"}
-_DECISION_OF = {settled: decision for decision, settled in DECISIONS.items()}
 DAY = 86_400
+START_WITHIN = DAY  # the stream tries to start an order for six hours; then it is up to whoever posts it again
 KEEP_ORDERS = 100 * DAY  # the name of an execution, which is the orderId, stays taken for 90 days
+# Its workflow has begun in time, or still may
+_IN_TIME = "(expiresAt > :now OR (attribute_not_exists(expiresAt) AND NOT startBy <= :now))"
 
 _dynamodb = client("dynamodb")
 
@@ -43,7 +45,7 @@ class OtherOrder(PrintableError):
 
 
 class AlreadySettled(PrintableError):
-    """The order is decided otherwise, expired or failed."""
+    """The order is decided otherwise, or it is over: expired, failed or stopped."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(f"the order is {order.state}")
@@ -56,17 +58,24 @@ class _ConditionFailed(Exception):
 
 @dataclass(frozen=True)
 class WaitingTask:
+    """`expires_at` is when nobody waits any more."""
+
     task_token: str = field(repr=False)
     execution_id: str
+    expires_at: int
 
 
 def create(order_id: str, order_details: str) -> Order:
-    """Keep a new order; the same again is kept as it is, and told to the stream again. Raises OtherOrder."""
+    """Keep a new order; the same again is kept as it is, and reported to the stream again.
+
+    Raises OtherOrder, or AlreadySettled where the same order is over without a decision.
+    """
     now = time.time()
     item = {
         **_order_key(order_id),
         "orderId": {"S": order_id},
         "orderDetails": {"S": order_details},
+        "startBy": _number(now + START_WITHIN),
         "removeAt": _number(now + KEEP_ORDERS),
     }
     try:
@@ -74,10 +83,18 @@ def create(order_id: str, order_details: str) -> Order:
         return _order(item)
     except _ConditionFailed:
         pass
+    open_or_decided = f"(settled IN (:yes, :no) OR (attribute_not_exists(settled) AND {_IN_TIME}))"
     try:
-        return _touch(order_id, "orderDetails = :same", order_details)
+        return _touch(
+            order_id,
+            f"orderDetails = :same AND attribute_not_exists(ended) AND {open_or_decided}",
+            {":same": order_details, ":yes": "CONFIRMED", ":no": "CANCELLED"},
+        )
     except _ConditionFailed:
-        raise OtherOrder("another order has this orderId") from None
+        order = find(order_id)
+    if order and order.order_details == order_details:
+        raise AlreadySettled(order)
+    raise OtherOrder("another order has this orderId")
 
 
 def find(order_id: str) -> Order | None:
@@ -94,7 +111,7 @@ def find_by_confirmation(confirmation_id: str) -> Order | None:
 def offer_confirmation(order_id: str, confirmation_id: str, expires_at: int) -> int:
     """Let a confirmation id decide an order until it expires, and return when that is: what was offered first holds.
 
-    Raises UnknownOrder.
+    An order whose workflow had ended is open again. Raises UnknownOrder, or AlreadySettled where it is too late.
     """
     item = {
         **_confirmation_key(confirmation_id),
@@ -105,24 +122,25 @@ def offer_confirmation(order_id: str, confirmation_id: str, expires_at: int) -> 
         answer = _call(
             "update_item",
             Key=_order_key(order_id),
-            UpdateExpression="SET expiresAt = if_not_exists(expiresAt, :expiresAt)",
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues={":expiresAt": _number(expires_at)},
+            UpdateExpression="SET expiresAt = if_not_exists(expiresAt, :expiresAt) REMOVE ended",
+            ConditionExpression="attribute_exists(pk) AND (attribute_exists(expiresAt) OR NOT startBy <= :now)",
+            ExpressionAttributeValues={":expiresAt": _number(expires_at), ":now": _number(time.time())},
             ReturnValues="ALL_NEW",
         )
     except _ConditionFailed:
-        raise UnknownOrder("there is no such order") from None
+        order = find(order_id)
+        raise (AlreadySettled(order) if order else UnknownOrder("there is no such order")) from None
     _call("put_item", Item=item)
     return int(answer["Attributes"]["expiresAt"]["N"])
 
 
 def decide(order_id: str, decision: str, decided_by: str, comment: str | None = None) -> Order:
-    """Decide an order: `confirm` or `cancel`. The same decision again is told to the stream again, and changes nothing.
+    """Decide an order: CONFIRMED or CANCELLED. The same decision again is reported to the stream again, no more.
 
     Raises UnknownOrder or AlreadySettled.
     """
-    now, settled = int(time.time()), DECISIONS[decision]
-    values = {":settled": {"S": settled}, ":now": _number(now), ":by": {"S": decided_by}}
+    now = _number(time.time())
+    values = {":settled": {"S": decision}, ":now": now, ":by": {"S": decided_by}}
     setting_comment = ""
     if comment:
         values[":comment"], setting_comment = {"S": comment}, ", decisionComment = :comment"
@@ -131,8 +149,8 @@ def decide(order_id: str, decision: str, decided_by: str, comment: str | None = 
             "update_item",
             Key=_order_key(order_id),
             UpdateExpression=f"SET settled = :settled, decidedAt = :now, decidedBy = :by{setting_comment}",
-            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(settled)"
-            " AND (attribute_not_exists(expiresAt) OR expiresAt > :now)",
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(settled) AND attribute_not_exists(ended)"
+            f" AND {_IN_TIME}",
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
         )
@@ -140,7 +158,7 @@ def decide(order_id: str, decision: str, decided_by: str, comment: str | None = 
     except _ConditionFailed:
         pass
     try:
-        return _touch(order_id, "settled = :same", settled)
+        return _touch(order_id, "settled = :same AND attribute_not_exists(ended)", {":same": decision})
     except _ConditionFailed:
         order = find(order_id)
     if order is None:
@@ -148,14 +166,46 @@ def decide(order_id: str, decision: str, decided_by: str, comment: str | None = 
     raise AlreadySettled(order)
 
 
+def end(order: Order, how: str) -> None:
+    """Note that the workflow of an order has ended, FAILED or STOPPED; nothing if the order was settled meanwhile."""
+    as_read, values = "attribute_not_exists(settled)", {":how": {"S": how}}
+    if order.settled:
+        as_read, values[":settled"] = "settled = :settled", {"S": order.settled}
+    with suppress(_ConditionFailed):
+        _call(
+            "update_item",
+            Key=_order_key(order.order_id),
+            UpdateExpression="SET ended = :how",
+            ConditionExpression=f"attribute_exists(pk) AND {as_read}",
+            ExpressionAttributeValues=values,
+        )
+
+
+def reopen(order_id: str, expires_at: int | None) -> None:
+    """Note that the workflow of an order goes on; where it waits, the order can be decided for as long."""
+    expression, values = "REMOVE ended", {}
+    if expires_at:
+        expression, values = "SET expiresAt = :expiresAt REMOVE ended", {":expiresAt": _number(expires_at)}
+    with suppress(_ConditionFailed):
+        _call(
+            "update_item",
+            Key=_order_key(order_id),
+            UpdateExpression=expression,
+            ConditionExpression="attribute_exists(ended)",
+            **({"ExpressionAttributeValues": values} if values else {}),
+        )
+
+
 def waiting_task(order_id: str) -> WaitingTask | None:
     """Who waits for the decision; None before the workflow waits, and when it has been answered."""
     item = _get(_token_key(order_id))
-    return WaitingTask(item["taskToken"]["S"], item["executionId"]["S"]) if item else None
+    if item is None:
+        return None
+    return WaitingTask(item["taskToken"]["S"], item["executionId"]["S"], _number_of(item, "expiresAt"))
 
 
 def forget_task(order_id: str, task: WaitingTask) -> None:
-    """Remove who has been answered, unless somebody else waits by now."""
+    """Remove who waits no more, unless somebody else waits by now."""
     with suppress(_ConditionFailed):
         _call(
             "delete_item",
@@ -166,30 +216,34 @@ def forget_task(order_id: str, task: WaitingTask) -> None:
 
 
 def _order(item: Item) -> Order:
-    settled = item.get("settled", {}).get("S")
-    expires_at = int(item.get("expiresAt", {}).get("N", 0))
-    decided_at = item.get("decidedAt", {}).get("N")
-    expired = 0 < expires_at <= time.time()
+    settled, ended = item.get("settled", {}).get("S"), item.get("ended", {}).get("S")
+    expires_at = _number_of(item, "expiresAt")
+    too_late = 0 < (expires_at or _number_of(item, "startBy")) <= time.time()
     return Order(
         order_id=item["orderId"]["S"],
         order_details=item["orderDetails"]["S"],
-        state=settled or ("EXPIRED" if expired else "WAITING" if expires_at else "PROCESSING"),
+        state=ended or settled or ("EXPIRED" if too_late else "WAITING" if expires_at else "PROCESSING"),
         expires_at=expires_at,
-        decision=_DECISION_OF.get(settled),
-        decided_at=int(decided_at) if decided_at else None,
+        settled=settled,
+        ended=ended,
+        decided_at=_number_of(item, "decidedAt") or None,
         decided_by=item.get("decidedBy", {}).get("S"),
         comment=item.get("decisionComment", {}).get("S"),
     )
 
 
-def _touch(order_id: str, condition: str, same: str) -> Order:
-    """Change nothing that counts, so that the stream tells of the order once more."""
+def _touch(order_id: str, condition: str, values: dict[str, str]) -> Order:
+    """Change nothing that counts, so that the stream reports the order once more."""
     answer = _call(
         "update_item",
         Key=_order_key(order_id),
-        UpdateExpression="SET touchedAt = :now",
+        UpdateExpression="SET touchedAt = :touched",
         ConditionExpression=condition,
-        ExpressionAttributeValues={":now": {"N": str(time.time_ns())}, ":same": {"S": same}},
+        ExpressionAttributeValues={
+            ":touched": {"N": str(time.time_ns())},
+            **({":now": _number(time.time())} if ":now" in condition else {}),
+            **{name: {"S": value} for name, value in values.items()},
+        },
         ReturnValues="ALL_NEW",
     )
     return _order(answer["Attributes"])
@@ -209,6 +263,10 @@ def _confirmation_key(confirmation_id: str) -> Item:
 
 def _number(value: float) -> Item:
     return {"N": str(int(value))}
+
+
+def _number_of(item: Item, name: str) -> int:
+    return int(item.get(name, {}).get("N", 0))
 
 
 def _get(key: Item) -> Item | None:

@@ -31,7 +31,7 @@ def modules(function: Resource) -> list[Module]:
         if isinstance(text, str):
             tree = _parsed(text)
             document = function.template.document
-            line = document.line_of_text(("Resources", function.id, "Properties", *steps))
+            line = document.line_of_text(function.steps(*steps))
             return [Module(document.path, tree, line)] if tree else []
     found = code_folder(function)
     return _with_imported(found[1], found[0]) if found else []
@@ -48,6 +48,8 @@ def code_folder(function: Resource) -> tuple[Path, Path] | None:
     asset = function.body.get("Metadata")
     if isinstance(asset, dict) and asset.get("aws:asset:property") == "Code":  # of cdk synth
         folder = asset.get("aws:asset:path")
+    elif isinstance(folder, dict) and isinstance(folder.get("S3Key"), str):
+        folder = f"asset.{folder['S3Key'].removesuffix('.zip')}"
     runtime = function.get("Runtime")
     if not isinstance(folder, str) or not isinstance(handler, str) or "\0" in folder + handler:
         return None

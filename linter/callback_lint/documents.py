@@ -79,6 +79,11 @@ class Document:
             line = node.start_mark.line + (node.style in {"|", ">"})
         return line + self.first_line
 
+    def is_block(self, steps: Steps) -> bool:
+        """Whether a text stands as a block (`|`), whose lines are lines of the file."""
+        node, _ = self._found(steps)
+        return isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}
+
     def _found(self, steps: Steps) -> tuple[yaml.Node | None, int]:
         node, line = self.nodes, self.nodes.start_mark.line if self.nodes else 0
         for step in steps:

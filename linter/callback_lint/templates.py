@@ -39,6 +39,22 @@ _SEND_TASK = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTa
 _BROAD_POLICIES = re.compile(r"AdministratorAccess|PowerUserAccess|StepFunctionsFullAccess")
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """From which number on something is a finding."""
+
+    fewest_receives: int = 5  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    visibility_per_timeout: int = 6  # the same page
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the properties of a resource stand in a document that is no template, and what each is called there."""
+
+    steps: Steps
+    names: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """`properties`: those of Globals included."""
@@ -50,10 +66,18 @@ class Resource:
 
     def says(self, message: str, *steps: Step) -> Problem:
         """About a property, or about the resource that lacks it."""
-        where = self.template.document.line(("Resources", self.id, "Properties", *steps))
+        place = self.steps(*steps)
         if not steps or steps[0] not in self.own:
-            where = self.template.document.line(("Resources", self.id))
-        return Problem(self.template.document.path, where, f"{self.id}: {message}")
+            place = self.steps()
+            place = place[:-1] if place[-1] == "Properties" else place
+        return Problem(self.template.document.path, self.template.document.line(place), f"{self.id}: {message}")
+
+    def steps(self, *steps: Step) -> Steps:
+        """The way to one of its properties, or into one, in the document."""
+        place = self.template.places.get(self.id)
+        if not place:
+            return ("Resources", self.id, "Properties", *steps)
+        return (*place.steps, *(place.names.get(str(step), step) for step in steps[:1]), *steps[1:])
 
     @property
     def body(self) -> Fields:
@@ -140,14 +164,22 @@ class Grant:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A template; or a state machine by itself, which is a template that has nothing else."""
+    """A template; or a state machine by itself, which is a template that has nothing else.
+
+    `made_of`: what a document that is no template amounts to, and `places` where its resources stand in there.
+    """
 
     document: Document
     own_state_machines: tuple[StateMachine, ...] = ()
+    made_of: Fields | None = None
+    places: dict[str, Place] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     unreadable: list[Unreadable] = field(default_factory=list)  # what it names and cannot be read, as far as asked for
 
     @property
     def body(self) -> Fields:
+        if self.made_of is not None:
+            return self.made_of
         return {} if self.own_state_machines else fields(self.document.value)
 
     @property
@@ -323,20 +355,27 @@ def _state_machine(resource: Resource) -> StateMachine | None:
     kind = resource.get("Type" if resource.type == STATE_MACHINES[0] else "StateMachineType")
     kind = kind if isinstance(kind, str) else "STANDARD" if kind is None else None
     given = fields(resource.get("DefinitionSubstitutions"))
-    document, base = resource.template.document, ("Resources", resource.id, "Properties")
-    file = definition_file(resource)
+    document = resource.template.document
+    file = definition_file(resource) or _asset(resource)
     if file and is_file(file):
         read = read_document(file)
         return StateMachine(read, fields(read.value), (), given, kind) if is_state_machine(read.value) else None
     if isinstance(resource.own.get("Definition"), dict):
         definition, found = _as_texts(resource.own["Definition"])
-        return StateMachine(document, fields(definition), (*base, "Definition"), {**found, **given}, kind)
+        return StateMachine(document, fields(definition), resource.steps("Definition"), {**found, **given}, kind)
     if "DefinitionString" in resource.own:
-        text, found, steps = _text(resource.own["DefinitionString"], (*base, "DefinitionString"))
+        text, found, steps = _text(resource.own["DefinitionString"], resource.steps("DefinitionString"))
         if text is not None:
+            text = text if document.is_block(steps) else text.replace("\n", " ")  # else its lines are none of the file
             inner = parse_json(text, document.path, document.line_of_text(steps))
             return StateMachine(inner, fields(inner.value), (), {**found, **given}, kind)
     return None
+
+
+def _asset(resource: Resource) -> Path | None:
+    """The file of `cdk synth` that DefinitionS3Location names: `asset.<key>`, beside the template."""
+    key = resource.get("DefinitionS3Location", "Key")
+    return resource.template.folder / f"asset.{key}" if isinstance(key, str) and "\0" not in key else None
 
 
 def definition_file(resource: Resource) -> Path | None:

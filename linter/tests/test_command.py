@@ -1,14 +1,17 @@
-"""What `python -m callback_lint` prints, and how it ends."""
+"""What `callback-lint` prints, and how it ends."""
 
 import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from callback_lint.__main__ import main
+from callback_lint.catalogue import RULES
+from callback_lint.rules import Rule
 
 MACHINE = """{
   "StartAt": "Wait",
@@ -22,7 +25,8 @@ MACHINE = """{
   }
 }"""
 SOUND = MACHINE.replace('"End"', '"TimeoutSeconds": 60, "End"')
-FINDING = "EC1007 Wait: TimeoutSeconds is missing: the state waits for a lost callback for a year (docs/lint.md#ec1007)"
+LINK = RULES["EC1007"].link
+FINDING = f"EC1007 Wait: TimeoutSeconds is missing: the state waits for a lost callback for a year ({LINK})"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -124,9 +128,10 @@ def test_files_of_others_and_hidden_ones_are_passed_over(folder: Path, capsys: p
     for name in (".aws-sam", "node_modules", ".git"):
         (folder / name).mkdir()
         (folder / name / "wait.asl.json").write_text(MACHINE)
+    (folder / "sound.asl.json").write_text(SOUND)
 
     assert main([]) == 0
-    assert capsys.readouterr().err == "0 files, 0 findings\n"
+    assert capsys.readouterr().err == "1 file, 0 findings\n"
 
 
 def test_a_definition_of_a_template_is_judged_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +141,96 @@ def test_a_definition_of_a_template_is_judged_once(folder: Path, capsys: pytest.
 
     assert main([]) == 1
     assert capsys.readouterr().out == f"wait.asl.json:4: {FINDING}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["."], ["empty", "other"]])
+def test_nothing_to_check_is_an_error_that_says_what_was_looked_at(
+    arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("empty", "other"):
+        (folder / name).mkdir()
+    (folder / "other" / "package.json").write_text('{"name": "app"}')
+
+    assert main(arguments) == 2
+
+    where = ", ".join(arguments or ["."])
+    kinds = ".asl, .json, .template, .yaml, .yml"
+    assert capsys.readouterr().err.startswith(f"{where}: no template and no state machine among 1 files ({kinds})\n")
+
+
+def test_a_template_in_utf_16_is_named_in_a_folder_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "template.yaml").write_text("AWSTemplateFormatVersion: 2010-09-09\nResources: {}\n", encoding="utf-16")
+    (folder / "other.json").write_text('{"name": "app"}', encoding="utf-16-le")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err == "template.yaml:1: is UTF-16: save it as UTF-8\n0 files, 0 findings, 1 error\n"
+
+
+def test_names_of_files_are_printed_on_one_line_and_harmless(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x1b[31m\nb\u202e.asl.json"
+    (folder / name).write_text(MACHINE)
+    (folder / f"broken{name}").write_text("{")
+
+    assert main([]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == f"a\\x1b[31m b\\u202e.asl.json:4: {FINDING}\n"
+    assert printed.err.startswith("brokena\\x1b[31m b\\u202e.asl.json:1: is not JSON")
+
+
+def test_a_pipe_a_loop_of_links_and_a_huge_file_are_refused_with_words(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(folder / "pipe.json")
+    (folder / "loop.json").symlink_to("loop.json")
+    with (folder / "huge.asl.json").open("wb") as file:
+        file.write(b'{"StartAt": "A"')
+        file.truncate(50_000_000)
+
+    assert main(["pipe.json", "loop.json", "huge.asl.json"]) == 2
+
+    assert capsys.readouterr().err.splitlines()[:-1] == [
+        "pipe.json:1: is no regular file",
+        "loop.json: is a link to nothing",
+        "huge.asl.json:1: is larger than 10 MB",
+    ]
+    assert main([]) == 2  # as parts of a folder, where the pipe and the loop are passed over
+    assert capsys.readouterr().err.startswith("huge.asl.json:1: is larger than 10 MB\n")
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"callback-lint {metadata.version('callback-lint')}\n"
+
+
+def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-rules"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "EC1007 Waits have a timeout" in lines
+    assert [line.split()[0] for line in lines] == list(RULES)
+
+
+@pytest.mark.parametrize("rule_id", ["EC1007", "ec1007", "E9107"])
+def test_a_rule_is_explained(rule_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--explain", rule_id]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("EC1007 Waits have a timeout (in cfn-lint: E9107)\n\nA wait, or an activity, without")
+    assert RULES["EC1007"].source in printed
+    assert RULES["EC1007"].link in printed
+
+
+def test_a_rule_that_does_not_exist_is_named_with_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--explain", "EC10007"]) == 2
+    assert capsys.readouterr().err == "There is no rule EC10007; there is EC1007\n"
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_each_rule_says_what_it_is_about_and_where_that_stands(rule: Rule) -> None:
+    assert rule.explanation.endswith(".")
+    assert len(rule.explanation.split(". ")) >= 2  # what is wrong, what comes of it, what to do
+    assert rule.source.startswith("https://")
 
 
 def test_no_such_file_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +256,7 @@ def test_json_lists_what_text_says(folder: Path, capsys: pytest.CaptureFixture[s
         "line": 4,
         "id": "EC1007",
         "message": "Wait: TimeoutSeconds is missing: the state waits for a lost callback for a year",
-        "link": "docs/lint.md#ec1007",
+        "link": LINK,
     }
 
 
@@ -178,8 +273,10 @@ def test_sarif_names_rules_and_places(folder: Path, capsys: pytest.CaptureFixtur
     assert result["ruleId"] == "EC1007"
     assert place == {"artifactLocation": {"uri": "wait.asl.json"}, "region": {"startLine": 4}}
     [rule] = [rule for rule in run["tool"]["driver"]["rules"] if rule["id"] == result["ruleId"]]
-    assert rule["help"]["text"] == "docs/lint.md#ec1007"
-    assert rule["helpUri"] == f"{(PACKAGE.parent / 'docs' / 'lint.md').as_uri()}#ec1007"
+    assert rule["help"]["text"] == f"{RULES['EC1007'].explanation}\n{RULES['EC1007'].source}"
+    assert rule["helpUri"].startswith("https://")
+    assert run["tool"]["driver"]["name"] == "callback-lint"
+    assert run["invocations"][0]["executionSuccessful"] is True
 
 
 @pytest.mark.parametrize("form", ["json", "sarif"])

@@ -37,8 +37,8 @@ def joined(text: str) -> str:
         (f"{HEAD}      DefinitionString: !Sub |-\n{indented(MACHINE, 8)}", 9),
         (f"{HEAD}      DefinitionString:\n        Fn::Sub: |\n{indented(MACHINE, 10)}", 10),
         (f"{HEAD}      DefinitionString: !Sub\n        - |\n{indented(MACHINE, 10)}        - {{Name: x}}\n", 10),
-        (f"{HEAD}      DefinitionString: {json.dumps(MACHINE)}\n", 8),
-        (f"{HEAD}      DefinitionString: {joined(MACHINE)}\n", 8),
+        (f"{HEAD}      DefinitionString: {json.dumps(MACHINE)}\n", 5),
+        (f"{HEAD}      DefinitionString: {joined(MACHINE)}\n", 5),
     ],
     ids=["Definition", "text", "!Sub", "Fn::Sub", "!Sub with names", "text on one line", "Fn::Join"],
 )

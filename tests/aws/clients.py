@@ -1,4 +1,4 @@
-"""Clients with the types of AWS's service models, so that `make check` judges calls that nothing here can try."""
+"""Clients with the types of AWS's service models, so that `make check` checks calls that nothing here can try."""
 
 from mypy_boto3_cloudwatch import CloudWatchClient
 from mypy_boto3_iam import IAMClient

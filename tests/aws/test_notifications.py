@@ -1,15 +1,12 @@
-"""What a subscriber gets of a notification that the embedded AWS leaves out."""
+"""What a subscriber gets with a notification."""
 
 import json
-
-import pytest
 
 from tools.stack import Stack
 
 TEST_QUEUE = "WaitForCallbackDemoNotificationTestQueueUrl"
 
 
-@pytest.mark.aws("the embedded AWS drops the attributes of a publish")
 def test_the_outcome_is_an_attribute_that_a_subscription_can_filter_by(stack: Stack, order: dict[str, object]) -> None:
     stack.drain(TEST_QUEUE)
     execution_id = stack.start(order)

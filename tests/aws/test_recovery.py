@@ -37,7 +37,7 @@ def publish_denied(clients: Clients, topic: str, role: str) -> Iterator[None]:
         put(before)
 
 
-@pytest.mark.aws("the embedded AWS enforces no topic policy and knows no redrive")
+@pytest.mark.aws("the embedded AWS enforces no topic policy")
 def test_a_redrive_publishes_the_notification_that_failed(
     stack: Stack, clients: Clients, notifications: Notifications, order: Order
 ) -> None:

@@ -1,7 +1,6 @@
 """What becomes of a task token: heartbeats, the errors of one that is settled or forged, a new one for a redrive."""
 
 import json
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,20 +13,19 @@ from tests.e2e.test_manual_callback import QUEUE, Work, delivered, status, take_
 from tools.stack import Stack, poll
 
 
-@pytest.mark.aws("the embedded AWS counts no heartbeats")
 def test_heartbeats_keep_a_workflow_waiting_and_a_missed_one_ends_it(manual: Stack, impatient_work: Work) -> None:
     # When a heartbeat comes every 4 seconds, for longer than the 10 in which one must come
     for _ in range(4):
         assert impatient_work.call_back(manual, heartbeat=True) == delivered("heartbeat")
-        time.sleep(4)
+        manual.pass_time(4)
     # Then it waits, and without them no longer
     assert status(manual, impatient_work) == "RUNNING"
+    manual.pass_time(10)
     end = manual.ended(impatient_work.execution_id)
     assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")
     assert impatient_work.call_back(manual).answer["outcome"] == "ALREADY_SETTLED"
 
 
-@pytest.mark.aws("the embedded AWS calls every dead token TaskDoesNotExist")
 def test_a_settled_token_has_timed_out_and_a_forged_one_is_invalid(
     manual: Stack, clients: Clients, impatient_work: Work
 ) -> None:
@@ -35,6 +33,7 @@ def test_a_settled_token_has_timed_out_and_a_forged_one_is_invalid(
     answered, stopped = take_work(manual), take_work(manual)
     assert answered.call_back(manual) == delivered("success")
     manual.stop(stopped.execution_id)
+    manual.pass_time(10)
     for work in (answered, stopped, impatient_work):
         manual.ended(work.execution_id)
     forged = Work("none", impatient_work.token.swapcase())
@@ -58,7 +57,6 @@ def test_a_settled_token_has_timed_out_and_a_forged_one_is_invalid(
         assert work.call_back(manual).answer == {"action": "success", "outcome": outcome}
 
 
-@pytest.mark.aws("the embedded AWS knows no redrive")
 def test_a_redrive_asks_again_under_a_new_token(manual: Stack, clients: Clients) -> None:
     # Given
     work = take_work(manual)

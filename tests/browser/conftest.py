@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import NoChromium, chromium
-from tests.browser.site import DeployedSite, Site
+from tests.browser.site import Site
 from tests.e2e.given import Stacks
 
 
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(stacks: Stacks) -> Site:
-    return DeployedSite(stacks["order-confirmation"])
+    return Site(stacks["order-confirmation"])
 
 
 class Open(Protocol):

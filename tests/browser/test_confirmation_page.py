@@ -38,11 +38,11 @@ def test_opening_shows_the_order_and_decides_nothing(site: Site, open_page: Open
 
 
 @pytest.mark.parametrize(
-    ("choice", "decision", "heading"),
-    [("Confirm", "confirm", "Order confirmed"), ("Cancel", "cancel", "Order cancelled")],
+    ("choice", "is_confirmed", "heading"),
+    [("Confirm", True, "Order confirmed"), ("Cancel", False, "Order cancelled")],
 )
 def test_choosing_decides_nothing_and_sending_does(
-    choice: str, decision: str, heading: str, site: Site, open_page: Open
+    choice: str, is_confirmed: bool, heading: str, site: Site, open_page: Open
 ) -> None:
     link = site.waiting()
     page = open_page(link)
@@ -54,7 +54,7 @@ def test_choosing_decides_nothing_and_sending_does(
     expect(page.get_by_text("Ring twice,\nplease.")).to_be_visible()
     expect(page.locator("form")).to_have_count(0)
     decided, when, comment = site.decision(link)
-    assert (decided, comment) == (decision, "Ring twice,\nplease.")
+    assert (decided, comment) == (is_confirmed, "Ring twice,\nplease.")
     assert when is not None
 
 
@@ -106,9 +106,14 @@ def test_a_second_tab_that_disagrees_is_told_what_was_decided(site: Site, open_p
     says(first, "Order confirmed")
     before = site.decision(link)
     choose(second, "Cancel")
+    second.get_by_label("Comment").fill("Ordered by mistake.")
     send(second)
     says(second, "Order confirmed")
-    assert "decided before" in alert(second)
+    expect(second.get_by_role("status")).to_be_focused()
+    expect(second.get_by_role("status")).to_contain_text("was confirmed before you sent your decision")
+    expect(second.get_by_text("Your comment, which was not kept")).to_be_visible()
+    expect(second.get_by_text("Ordered by mistake.")).to_be_visible()
+    expect(second.get_by_role("alert")).to_have_count(0)
     choose(third, "Confirm")
     send(third)
     says(third, "Order confirmed")
@@ -120,6 +125,38 @@ def test_an_expired_link_says_so(site: Site, open_page: Open) -> None:
     page = open_page(site.expired())
     says(page, "Too late to decide")
     expect(page.locator("form")).to_have_count(0)
+
+
+def test_a_stopped_order_says_so_and_cannot_be_decided(site: Site, open_page: Open) -> None:
+    link = site.stopped()
+    page = open_page(link)
+    says(page, "This order was stopped")
+    expect(page.locator("form")).to_have_count(0)
+    assert page.request.post(link, form={"decision": "confirm"}).status == 409
+    assert site.decision(link) == (None, None, None)
+
+
+def test_a_page_that_was_open_when_the_order_was_stopped_decides_nothing(site: Site, open_page: Open) -> None:
+    link = site.waiting()
+    page = open_page(link)
+    site.stop(link)
+    choose(page, "Confirm")
+    send(page)
+    says(page, "This order was stopped")
+    assert site.decision(link) == (None, None, None)
+
+
+def test_the_page_says_who_asks_and_how_much_time_is_left(site: Site, open_page: Open) -> None:
+    page = open_page(site.waiting())
+    expect(page.get_by_text("order-confirmation asks you")).to_be_visible()
+    expect(page.get_by_text("UTC (in 23 hours)")).to_be_visible()
+    choose(page, "Cancel")
+    send(page)
+    expect(page.get_by_text("order-confirmation asked you")).to_be_visible()
+    expect(page.get_by_text("Cancelled on")).to_be_visible()
+    expect(page.get_by_text("UTC (less than a minute ago)")).to_be_visible()
+    page.goto(site.expired())
+    expect(page.get_by_text("UTC (2 hours ago)")).to_be_visible()
 
 
 def test_a_link_that_leads_nowhere_says_so(site: Site, open_page: Open) -> None:
@@ -143,7 +180,7 @@ def test_it_works_without_scripts(site: Site, open_page: Open) -> None:
     choose(page, "Cancel")
     send(page)
     says(page, "Order cancelled")
-    assert site.decision(link)[0] == "cancel"
+    assert site.decision(link)[0] is False
 
 
 def test_sending_without_a_choice_is_stopped_by_the_browser(site: Site, open_page: Open) -> None:
@@ -162,7 +199,10 @@ def test_a_scanner_that_posts_the_form_decides_nothing(site: Site, open_page: Op
     page.evaluate("document.forms[0].submit()")  # asks no field whether it is filled in
     expect(page.get_by_role("alert")).to_be_visible()
     assert "choose" in alert(page)
-    expect(page.get_by_role("group", name="Your decision")).to_have_accessible_description(alert(page))
+    expect(page.get_by_role("alert")).to_be_focused()
+    choices = page.get_by_role("radiogroup", name="Your decision")
+    expect(choices).to_have_accessible_description(alert(page))
+    expect(choices).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Comment")).to_have_value("Typed before")
     assert site.decision(link) == (None, None, None)
     choose(page, "Confirm")  # and it can still be decided
@@ -203,7 +243,7 @@ def test_the_keyboard_is_enough(site: Site, open_page: Open) -> None:
     page.keyboard.press("Enter")
     says(page, "Order confirmed")
     decided, _, comment = site.decision(link)
-    assert (decided, comment) == ("confirm", "By keys")
+    assert (decided, comment) == (True, "By keys")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -223,7 +263,16 @@ def test_axe_finds_nothing(scheme: str, site: Site, open_page: Open) -> None:
     send(page)
     says(page, "Order confirmed")
     check(page)
-    for link in (site.expired(), site.link("no-such-link")):
+    late = site.waiting()
+    other = open_page(late, color_scheme=scheme)
+    page.goto(late)
+    for each, choice in ((page, "Confirm"), (other, "Cancel")):
+        choose(each, choice)
+        each.get_by_label("Comment").fill("A comment")
+        send(each)
+    expect(other.get_by_role("status")).to_be_visible()
+    check(other)
+    for link in (site.expired(), site.stopped(), site.link("no-such-link")):
         page.goto(link)
         check(page)
 

@@ -93,9 +93,9 @@ def test_the_manual_callback_answers_a_live_token(container: Container, stacks: 
 def test_a_sample_token_is_refused(container: Container, stacks: Stacks, stack: Stack) -> None:
     assert (stack.name, stacks["manual-callback"].name) == ("payment-callback", "manual-callback")
     [record] = sample_event("payment_worker/payment")["Records"]
-    assert '"outcome":"ALREADY_SETTLED"' in container.take(record["body"])
+    assert '"outcome":"REFUSED"' in container.take(record["body"])
     answer, _ = container.invoke("ManualCallbackFunction", sample_event("manual_callback/success"), "manual-callback")
-    assert answer == {"action": "success", "outcome": "ALREADY_SETTLED"}
+    assert answer == {"action": "success", "outcome": "REFUSED"}
 
 
 def test_it_ends_with_the_failure_of_the_function(

@@ -91,8 +91,10 @@ def test_an_item_that_fails_fails_alone_unless_too_many_do_and_what_cannot_be_re
 def test_work_that_nobody_does_is_reminded_of_then_escalated_then_fails(
     stack: Stack, notifications: Notifications
 ) -> None:
-    with stack.impatient(REMINDER, "RequestWork", TimeoutSeconds=1):
+    with stack.overdue(REMINDER, "RequestWork", TimeoutSeconds=1) as time_is_up:
         execution_id = stack.start({"do": "answer"}, REMINDER)
+        for _ in range(3):
+            time_is_up()
         end = stack.ended(execution_id)
     assert (end["status"], end["error"]) == ("FAILED", "Work.NotAnswered")
     poll("two notifications", lambda: notifications.count(execution_id) == 2 or None)

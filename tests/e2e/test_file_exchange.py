@@ -191,8 +191,9 @@ def test_an_answer_before_the_token_is_stored_is_taken_when_it_is(stack: Stack, 
 def test_a_timeout_is_told_and_the_late_answer_kept_with_the_reason(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
-    with stack.impatient(MACHINE, "WaitForResponse", TimeoutSeconds=3, HeartbeatSeconds=2):
+    with stack.overdue(MACHINE, "WaitForResponse", TimeoutSeconds=3, HeartbeatSeconds=2) as time_is_up:
         execution_id, uuid = asked(stack, bucket)
+        time_is_up()
         end = stack.ended(execution_id)
     assert (end["status"], notifications.of(execution_id)[0]["Error"]) == ("FAILED", end["error"])
     assert end["error"] in ("States.Timeout", "States.HeartbeatTimeout")  # AWS counts heartbeats

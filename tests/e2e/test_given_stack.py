@@ -35,7 +35,7 @@ def run(stack: Stack, name: str, *tests: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_tests_of_its_workflow_run_and_the_others_say_why_not(stack: Stack) -> None:
-    done = run(stack, "given", E2E, OTHER, LOCAL, "tests/aws/test_tokens.py")
+    done = run(stack, "given", E2E, OTHER, LOCAL, "tests/aws/test_rights.py")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     assert f"Stack given: workflow manual-callback, account 000000000000, region us-east-1, {stack.endpoint_url}" in (
         done.stdout
@@ -43,7 +43,7 @@ def test_the_tests_of_its_workflow_run_and_the_others_say_why_not(stack: Stack) 
     for reason in (
         "1 left out: the stack is none of payment-callback",
         "left out: not for a stack that was named: it deploys stacks of its own",
-        "1 left out: on AWS only: the embedded AWS knows no redrive",
+        "1 left out: on AWS only: the embedded AWS encrypts nothing",
     ):
         assert reason in done.stdout
     assert "failed" not in done.stdout

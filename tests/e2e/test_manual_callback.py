@@ -112,7 +112,7 @@ def test_a_heartbeat_ends_nothing(stack: Stack, work: Work) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_malformed_event_is_a_function_error_that_says_what_to_send_and_ends_nothing(
+def test_a_malformed_event_is_an_error_that_says_what_to_send_and_ends_nothing(
     stack: Stack, work: Work, event: dict[str, object], message: str
 ) -> None:
     # When
@@ -165,7 +165,7 @@ def test_of_ten_invocations_at_once_none_crashes_and_the_workflow_ends_once(stac
     assert types.count("TaskSucceeded") == types.count("ExecutionSucceeded") == 1
 
 
-def test_work_that_is_received_too_often_fails_its_workflow_and_what_has_no_token_is_quarantined(stack: Stack) -> None:
+def test_work_that_is_received_too_often_fails_its_workflow(stack: Stack) -> None:
     # Given
     execution_id = stack.start(WORK, MACHINE)
     stack.send(QUEUE, "not JSON")
@@ -181,6 +181,22 @@ def test_work_that_is_received_too_often_fails_its_workflow_and_what_has_no_toke
     assert [stack.depth(queue) for queue in (QUEUE, "DeadLetterQueueUrl", "QuarantineQueueUrl")] == [0, 0, 0]
 
 
+def test_a_message_outlives_its_execution_says_so_and_is_removed(stack: Stack) -> None:
+    # Given work whose execution somebody stops
+    with stack.quick_redelivery(QUEUE, seconds=0), stack.quick_redelivery("DeadLetterQueueUrl"):
+        work = take_work(stack)
+        stack.stop(work.execution_id)
+        stack.ended(work.execution_id)
+        # When somebody asks whether it is still waited for, and nobody deletes the message
+        for event in ({"heartbeat": True}, {}, {"error": "Work.Refused"}):
+            assert work.call_back(stack, **event).answer["outcome"] == SETTLED
+        poll("messages received too often", lambda: received(stack) == 0 or None)
+        # Then it is gone from every queue, and the execution is as it was
+        queues = (QUEUE, "DeadLetterQueueUrl", "QuarantineQueueUrl")
+        poll("empty queues", lambda: not any(map(stack.depth, queues)) or None)
+    assert stack.ended(work.execution_id)["status"] == "ABORTED"
+
+
 def received(stack: Stack) -> int:
     """How many messages the outside system received, which it left where they were."""
     answer = stack.client("sqs").receive_message(
@@ -190,10 +206,10 @@ def received(stack: Stack) -> int:
 
 
 def test_work_that_nobody_does_ends_in_a_timeout(stack: Stack) -> None:
-    # Given a workflow that waits for 2 seconds, not for a day
-    with stack.impatient(MACHINE, "RequestWork", TimeoutSeconds=2, HeartbeatSeconds=1):
-        # When
+    with stack.overdue(MACHINE, "RequestWork", TimeoutSeconds=2, HeartbeatSeconds=1) as time_is_up:
         work = take_work(stack)
+        # When
+        time_is_up()
         end = stack.ended(work.execution_id)
     # Then
     assert (end["status"], end["error"]) == ("FAILED", "States.Timeout")

@@ -16,8 +16,8 @@ from tools.stack import Notifications, Stack, poll
 
 MACHINE = "OrderConfirmationStateMachineArn"
 STARTER, CONFIRMER = "OrderStarterFunctionName", "OrderConfirmerFunctionName"
-CONFIRMED = ["ProcessOrder", "SendLink", "WaitForConfirmation", "CompleteOrder", "NotifySuccess"]
-CANCELLED = ["ProcessOrder", "SendLink", "WaitForConfirmation", "NotifyFailure", "ChooseEnd", "OrderCancelled"]
+CONFIRMED = ["ProcessOrder", "SendLink", "WaitForConfirmation", "CompleteOrder"]
+CANCELLED = ["ProcessOrder", "SendLink", "WaitForConfirmation", "NotifyFailure", "OrderFailed"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,15 @@ class Api:
         execution_id = self.execution_of(order_id)
 
         def check() -> bool | None:
-            table = {"TableName": self.stack.outputs["OrderTableName"], "Key": {"pk": {"S": f"TOKEN#{order_id}"}}}
-            stored = "Item" in self.stack.client("dynamodb").get_item(**table, ConsistentRead=True)
-            return (stored and self.stack.states_entered(execution_id)[-1] == state) or None
+            return (self.token(order_id) and self.stack.states_entered(execution_id)[-1] == state) or None
 
         poll(f"wait of {order_id}", check)
         return execution_id
+
+    def token(self, order_id: str) -> str | None:
+        table = {"TableName": self.stack.outputs["OrderTableName"], "Key": {"pk": {"S": f"TOKEN#{order_id}"}}}
+        item = self.stack.client("dynamodb").get_item(**table, ConsistentRead=True).get("Item")
+        return str(item["taskToken"]["S"]) if item else None
 
 
 @pytest.fixture(scope="module")
@@ -159,63 +162,147 @@ def test_an_order_is_cancelled_on_its_page_which_opening_it_does_not(
 def test_an_order_that_nobody_decides_is_reminded_of_once_and_expires(
     stack: Stack, api: Api, notifications: Notifications, order_id: str
 ) -> None:
-    # Given waits of a second, not of a day
     with (
-        stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=1),
-        stack.impatient(MACHINE, "WaitForDecision", TimeoutSeconds=1),
+        stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=1) as a_day_passes,
+        stack.overdue(MACHINE, "WaitForDecision", TimeoutSeconds=1) as an_hour_passes,
     ):
-        # When
         api.open(order_id)
         execution_id = api.execution_of(order_id)
         link = link_to(api, notifications, execution_id)
+        # When
+        a_day_passes()
+        an_hour_passes()
     # Then
     end = stack.ended(execution_id)
     error = {"Error": "Order.Expired", "Cause": "Nobody decided in time."}
     assert (end["status"], end["error"], end["cause"]) == ("FAILED", *error.values())
-    last = ["SendReminder", "WaitForDecision", "CloseOrder", "NotifyFailure", "ChooseEnd", "OrderExpired"]
+    last = ["SendReminder", "WaitForDecision", "DescribeFailure", "CloseOrder", "NotifyFailure", "OrderFailed"]
     assert stack.states_entered(execution_id) == ["ProcessOrder", "SendLink", "WaitForConfirmation", *last]
     [body] = told(notifications, execution_id, "FAILED")
     assert body.items() >= error.items()
     asked, reminded = told(notifications, execution_id, "WAITING")
     assert asked["link"] == reminded["link"]
     assert asked["message"] != reminded["message"]
-    # And it can be decided no more
+    # And it can be decided no more, and nobody keeps its token
+    poll("removal of the token", lambda: api.token(order_id) is None or None)
     assert api.get(order_id)["state"] == "EXPIRED"
     assert refusal(api.confirm(order_id)) == (410, "OrderExpired")
     assert call("GET", link).status == call("POST", link, form={"decision": "confirm"}).status == 410
 
 
 def test_an_order_can_be_decided_after_the_reminder(stack: Stack, api: Api, order_id: str) -> None:
-    with stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=1):
+    with stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=1) as a_day_passes:
         api.open(order_id)
         execution_id = api.execution_of(order_id)
         poll("order", lambda: api.get(order_id)["state"] == "WAITING" or None)
+        a_day_passes()
     api.waits(order_id, "WaitForDecision")
     assert api.confirm(order_id).status == 200
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
-    last = ["SendReminder", "WaitForDecision", "CompleteOrder", "NotifySuccess"]
+    last = ["SendReminder", "WaitForDecision", "CompleteOrder"]
     assert stack.states_entered(execution_id) == ["ProcessOrder", "SendLink", "WaitForConfirmation", *last]
 
 
-def test_an_order_that_somebody_stops_is_told_as_aborted(
+def test_an_order_that_somebody_stops_ends_and_decides_nothing(
     stack: Stack, api: Api, notifications: Notifications, order_id: str
 ) -> None:
+    # Given
     api.open(order_id)
     execution_id = api.waits(order_id)
+    link = link_to(api, notifications, execution_id)
+    # When
     stack.stop(execution_id)
+    # Then
+    poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
+    assert api.token(order_id) is None
+    assert refusal(api.confirm(order_id)) == (409, "OrderStopped")
+    assert refusal(api.open(order_id)) == (409, "OrderStopped")
+    opened, posted = call("GET", link), call("POST", link, form={"decision": "confirm"})
+    assert (opened.status, posted.status) == (200, 409)
+    assert "This order was stopped" in opened.text
+    assert "This order was stopped" in posted.text
+    assert api.get(order_id)["decision"] is None
     [body] = told(notifications, execution_id, "ABORTED")
     assert body.keys() == {"outcome", "Error", "Cause", "orderId", "executionId"}
 
 
+def test_an_order_whose_workflow_is_stopped_in_its_first_step_ends(stack: Stack, api: Api, order_id: str) -> None:
+    with stack.without_variable("OrderProcessorFunctionName", "ORDER_TABLE_NAME"):
+        api.open(order_id)
+        poll("execution", lambda: api.execution_of(order_id) in stack.executions(MACHINE) or None)
+        stack.stop(api.execution_of(order_id))
+        poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
+    assert refusal(api.confirm(order_id)) == (409, "OrderStopped")
+
+
+def test_a_decision_whose_workflow_is_gone_is_reported(
+    stack: Stack, api: Api, notifications: Notifications, order_id: str
+) -> None:
+    # Given a decision that the workflow does not hear of before it is stopped
+    with stack.consumer_off(CONFIRMER):
+        api.open(order_id)
+        execution_id = api.waits(order_id)
+        assert api.confirm(order_id).status == 200
+        # When
+        stack.stop(execution_id)
+        # Then
+        body, *_ = told(notifications, execution_id, "NOT_CARRIED_OUT")
+    assert (body["decision"], body["orderId"]) == ("CONFIRMED", order_id)
+    poll("line for the alarm", lambda: stack.log("decision not carried out") or None)
+    poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
+    assert api.get(order_id)["decision"]["isConfirmed"]
+    assert refusal(api.confirm(order_id)) == (409, "OrderStopped")
+
+
+def redrive(stack: Stack, execution_id: str) -> None:
+    stack.client("stepfunctions").redrive_execution(executionArn=execution_id)
+
+
+def test_a_redrive_opens_a_stopped_order_again(
+    stack: Stack, api: Api, notifications: Notifications, order_id: str
+) -> None:
+    # Given
+    api.open(order_id)
+    execution_id = api.waits(order_id)
+    before = api.token(order_id)
+    stack.stop(execution_id)
+    poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
+    # When
+    redrive(stack, execution_id)
+    # Then
+    poll("order", lambda: api.get(order_id)["state"] == "WAITING" or None)
+    assert api.token(order_id) not in (None, before)
+    assert api.confirm(order_id).status == 200
+    assert stack.ended(execution_id)["status"] == "SUCCEEDED"
+    assert len(told(notifications, execution_id, "SUCCEEDED")) == 1
+    assert api.get(order_id)["state"] == "CONFIRMED"
+
+
+def test_a_redrive_carries_out_the_decision_that_had_found_nobody(stack: Stack, api: Api, order_id: str) -> None:
+    with stack.consumer_off(CONFIRMER):
+        api.open(order_id)
+        execution_id = api.waits(order_id)
+        assert api.confirm(order_id, is_confirmed=False).status == 200
+        stack.stop(execution_id)
+        poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
+        redrive(stack, execution_id)
+    end = stack.ended(execution_id)
+    assert (end["status"], end["error"]) == ("FAILED", "Order.Cancelled")
+    poll("order", lambda: api.get(order_id)["state"] == "CANCELLED" or None)
+    poll("removal of the token", lambda: api.token(order_id) is None or None)
+
+
 def test_an_execution_without_an_order_fails_and_says_why(stack: Stack, notifications: Notifications) -> None:
-    inputs: list[object] = [{"orderId": f"missing-{uuid4().hex[:8]}"}, {"orderId": "order 1"}, {}, [], "text"]
+    odd = [{"orderId": "order 1"}, {"orderId": "\ud83d"}, {"orderId": "o" * 3_000}, {"__proto__": 1}, [], "text", None]
+    inputs: list[Any] = [{"orderId": f"missing-{uuid4().hex[:8]}"}, *odd]
     executions = [stack.start(payload, MACHINE) for payload in inputs]
-    for execution_id, payload, error in zip(executions, inputs, ["UnknownOrder", *["InvalidRequest"] * 4], strict=True):
+    for execution_id, payload, error in zip(
+        executions, inputs, ["UnknownOrder", *["InvalidRequest"] * len(odd)], strict=True
+    ):
         end = stack.ended(execution_id)
         assert (end["status"], end["error"]) == ("FAILED", error), payload
-        assert stack.states_entered(execution_id)[-1] == "OrderFailed"
         [body] = told(notifications, execution_id, "FAILED")
-        assert body["orderId"] == (payload.get("orderId") if isinstance(payload, dict) else None)
+        assert body["orderId"] == (payload.get("orderId") if error == "UnknownOrder" else None)
 
 
 # ------------------------------------------------------------------ exactly once, whatever breaks
@@ -266,15 +353,17 @@ def test_a_decision_whose_callback_is_lost_for_good_counts_when_the_order_would_
 ) -> None:
     with (
         stack.consumer_off(CONFIRMER),
-        stack.impatient(MACHINE, "WaitForConfirmation", TimeoutSeconds=3),
-        stack.impatient(MACHINE, "WaitForDecision", TimeoutSeconds=1),
+        stack.overdue(MACHINE, "WaitForConfirmation", TimeoutSeconds=3) as a_day_passes,
+        stack.overdue(MACHINE, "WaitForDecision", TimeoutSeconds=1) as an_hour_passes,
     ):
         api.open(order_id)
         execution_id = api.waits(order_id)
         assert api.confirm(order_id).status == 200
+        a_day_passes()
+        an_hour_passes()
         end = stack.ended(execution_id)
     assert end["status"] == "SUCCEEDED"
-    last = ["CloseOrder", "ReadDecision", "FollowDecision", "CompleteOrder", "NotifySuccess"]
+    last = ["DescribeFailure", "CloseOrder", "ReadDecision", "FollowDecision", "CompleteOrder"]
     assert stack.states_entered(execution_id)[-5:] == last
     assert api.get(order_id)["state"] == "CONFIRMED"
 
@@ -351,8 +440,8 @@ def test_no_token_and_no_confirmation_id_is_logged(
     execution_id = api.waits(order_id)
     link = link_to(api, notifications, execution_id)
     call("GET", link)
-    table = {"TableName": stack.outputs["OrderTableName"], "Key": {"pk": {"S": f"TOKEN#{order_id}"}}}
-    token = stack.client("dynamodb").get_item(**table)["Item"]["taskToken"]["S"]
+    token = api.token(order_id)
+    assert token
     # When
     call("POST", link, form={"decision": "confirm"})
     stack.ended(execution_id)

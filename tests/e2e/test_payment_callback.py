@@ -22,7 +22,7 @@ def numbered(order: Order, count: int) -> list[object]:
     return [{**order, "orderId": f"order-{number}"} for number in range(count)]
 
 
-def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
+def test_payments_succeed_and_fail_and_each_end_is_notified_as_it_is(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     # Given
@@ -35,15 +35,15 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
         end = stack.ended(execution_id)
         statuses.add(end["status"])
         [notification] = notifications.of(execution_id)
-        told = {"orderId": f"order-{number}", "executionId": execution_id}
+        ids = {"orderId": f"order-{number}", "executionId": execution_id}
         if end["status"] == "SUCCEEDED":
-            assert notification == {"outcome": "SUCCEEDED", "message": SUCCESS_MESSAGE, **told}
+            assert notification == {"outcome": "SUCCEEDED", "message": SUCCESS_MESSAGE, **ids}
             assert json.loads(end["output"]) == notification
             assert stack.states_entered(execution_id) == ["RequestPayment", "NotifySuccess"]
         else:
             assert end["status"] == "FAILED"
             error = {"Error": "Failed to process payment", "Cause": "Invalid Credit Card"}
-            assert notification == {"outcome": "FAILED", **error, **told}
+            assert notification == {"outcome": "FAILED", **error, **ids}
             assert (end["error"], end["cause"]) == (error["Error"], error["Cause"])
             assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
     assert statuses == {"SUCCEEDED", "FAILED"}
@@ -52,13 +52,14 @@ def test_payments_succeed_and_fail_and_each_end_is_told_the_truth(
 def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
-    # Given a workflow that waits for 1 second, not for an hour, and a worker that does not answer
+    # Given a worker that does not answer
     with (
         stack.consumer_off("PaymentWorkerFunctionName"),
-        stack.impatient("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1),
+        stack.overdue("StateMachineWaitForCallbackArn", "RequestPayment", TimeoutSeconds=1) as time_is_up,
     ):
-        # When
         execution_id = stack.start(order)
+        # When
+        time_is_up()
         end = stack.ended(execution_id)
     # Then
     assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
@@ -68,7 +69,7 @@ def test_a_callback_that_never_comes_ends_in_a_timeout_and_a_notification(
     assert stack.states_entered(execution_id) == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
 
 
-def test_a_payment_that_somebody_stops_is_told_as_aborted(
+def test_a_payment_that_somebody_stops_is_notified_as_aborted(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     # Given an execution that waits
@@ -148,6 +149,29 @@ def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_onc
     assert problem is None or end["cause"] == f"The message cannot be read: {problem}."
     [notification] = notifications.of(execution_id)
     assert (notification["Error"], notification["Cause"]) == (end["error"], end["cause"])
+
+
+def test_no_input_keeps_an_execution_from_its_notification(stack: Stack, notifications: Notifications) -> None:
+    # Given inputs that SQS or SNS would refuse, or that are too large with a token beside them
+    odd: list[object] = [
+        {"orderId": "\ud83d", "amount": 1},
+        {"orderId": "\uffff", "amount": 1, "\ufffe": "\udc00"},
+        {"orderId": "o" * 3_000, "amount": 1},
+        {"__proto__": {"orderId": "order-1"}, "amount": 1},
+        '"' * 60_000,
+        "x" * 262_100,
+    ]
+    # When
+    executions = stack.start_all(odd)
+    # Then
+    for execution_id in executions:
+        end = stack.ended(execution_id)
+        [notification] = notifications.of(execution_id)
+        assert end["status"] == notification["outcome"]
+        assert (end.get("error"), end.get("cause")) == (notification.get("Error"), notification.get("Cause"))
+        assert len(notification["orderId"] or "") <= 256
+    if stack.on_aws:  # the embedded AWS measures no arguments
+        assert end["error"] == "Callback.DataLimitExceeded"
 
 
 def test_a_message_delivered_twice_gets_the_same_answer_twice(

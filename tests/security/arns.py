@@ -55,7 +55,8 @@ class Arn:
 def stack_arns(stack: Stack) -> dict[str, Arn]:
     """By logical ID, every resource of the stack that has an ARN of a type in FORMS; of log groups a stream.
 
-    Of a bucket also `ID/FOLDER`, an object in a folder; of a table also `ID/stream`, its stream.
+    Of a bucket also `ID/FOLDER`, an object in a folder; of a table `ID/stream`, its stream; of a state machine
+    `ID/executions`, one of its executions.
     """
     [description] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     _, partition, _, region, account, _ = description["StackId"].split(":", 5)
@@ -81,6 +82,9 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
             bucket = arns[resource["LogicalResourceId"]]
             for folder in FOLDERS:
                 arns[f"{resource['LogicalResourceId']}/{folder}"] = replace(bucket, suffix=f"/{folder}/file")
+        if kind == "AWS::StepFunctions::StateMachine":
+            executions = replace(arns[resource["LogicalResourceId"]], name=name.replace("stateMachine:", "execution:"))
+            arns[f"{resource['LogicalResourceId']}/executions"] = replace(executions, suffix=":order-1")
         if kind == "AWS::DynamoDB::Table":
             table = stack.client("dynamodb").describe_table(TableName=physical_id)["Table"]
             stream = f"{name}/stream/{table['LatestStreamLabel']}"

@@ -13,6 +13,7 @@ RECEIVE = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 PUBLISH = ("sns:Publish",)
 START = ("states:StartExecution",)
 ANSWER = ("states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess")
+DESCRIBE = ("states:DescribeExecution",)
 INVOKE = ("lambda:InvokeFunction",)
 DECRYPT = ("kms:Decrypt",)
 ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")  # as queues and topics do for whoever sends to them
@@ -134,7 +135,10 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
             }
         ),
         "OrderProcessorRole": function(
-            {"OrderTable": ("dynamodb:PutItem", "dynamodb:UpdateItem"), "EncryptionKmsKey": USE_TABLE_KEY}
+            {
+                "OrderTable": ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                "EncryptionKmsKey": USE_TABLE_KEY,
+            }
         ),
         "OrderStarterRole": function(
             {
@@ -148,11 +152,22 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
         "OrderConfirmerRole": function(
             {
                 "OrderTable/stream": READ_STREAM,
-                "OrderTable": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
+                "OrderTable": ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
                 "OrderConfirmationStateMachine": ANSWER,
+                "OrderConfirmationStateMachine/executions": DESCRIBE,
+                "NotificationTopic": PUBLISH,
                 "UndeliveredRecordQueue": SEND,
                 "EncryptionKmsKey": USE_TABLE_KEY,
                 "*": (*FIND_STREAMS, *SEND_TRACES),
+            }
+        ),
+        "OrderCloserRole": function(
+            {
+                "OrderTable": ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+                "OrderConfirmationStateMachine/executions": DESCRIBE,
+                "NotificationTopic": PUBLISH,
+                "UndeliveredRecordQueue": SEND,
+                "EncryptionKmsKey": USE_TABLE_KEY,
             }
         ),
     },

@@ -5,7 +5,6 @@ An orderId that is text is the customer's own word, and is published; so none of
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -66,10 +65,6 @@ def test_no_log_holds_a_token_or_a_card_number(stack: Stack, messages: list[dict
         text = "\n".join(stack.log())
         return [message for message in messages if message["executionId"] not in text]
 
-    with suppress(AssertionError):
-        poll("log line of each execution", lambda: not unlogged() or None, seconds=40)
-    for message in unlogged():  # a busy machine may lose what a function printed; what comes again is printed again
-        stack.send("PaymentQueueUrl", json.dumps(message))
     poll("log line of each execution", lambda: not unlogged() or None, seconds=120)
     text = "\n".join(stack.log())
     assert leaks(text, *(message["taskToken"] for message in messages)) == []

@@ -78,13 +78,21 @@ FAULTS = [
         "NotifyFailure: TimeoutSeconds",
     ),
     Fault(
-        "publishes_are_tried_again",
+        "publishes_and_functions_are_tried_again",
         drop(*state("NotifyFailure", "Retry", 0, "ErrorEquals", 1)),
         "NotifyFailure: Retry lacks",
     ),
     Fault(
-        "publishes_are_tried_again",
+        "publishes_and_functions_are_tried_again",
         put(*state("NotifyFailure", "Retry", 0, "MaxAttempts"), value=0),
+        "NotifyFailure: Retry lacks",
+    ),
+    Fault(
+        "publishes_and_functions_are_tried_again",
+        both(
+            put(*state("NotifyFailure", "Resource"), value="arn:aws:states:::lambda:invoke"),
+            put(*state("NotifyFailure", "Retry", 0, "ErrorEquals"), value=["Lambda.ServiceException"]),
+        ),
         "NotifyFailure: Retry lacks",
     ),
     Fault("waits_on_queues_retry_errors_of_the_service", drop(*RETRY, 3), "RequestWork: Retry names not exactly"),

@@ -113,7 +113,7 @@ def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str
 
 def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
-    assert 15 < len(lines) <= 28
+    assert 15 < len(lines) <= 26
     assert max(map(len, lines)) <= 80
 
 
@@ -122,3 +122,75 @@ def test_a_folder_that_was_moved_has_its_environments_made_again(folder: Path) -
     moved = folder.rename(folder.with_name("moved"))
     made = re.findall(r"-m venv --clear (\S+)", make(moved, "-n", "setup").stdout)
     assert sorted(made) == [".venv", ".venv-engine"]
+
+
+# ------------------------------------------------------------------ every target after every other that installs
+DEMO, DEV, BENCH = "tools/requirements.txt", "requirements-dev.txt", "tools/bench/requirements.txt"
+ENGINE, AUDIT = "tools/engine/requirements.txt", "requirements-audit.txt"
+# By how a command begins, the longest first: what must be installed when it runs
+NEEDS = {
+    "-m tools bench": {DEV, BENCH, ENGINE},
+    "-m tools checks": {DEV, AUDIT},
+    "-m tools cost": {DEV, ENGINE},
+    "-m tools diagrams": {DEV},
+    "-m tools demo": {DEMO, ENGINE},
+    "-m tools up": {DEMO, ENGINE},
+    "-m tools invoke": {DEMO, ENGINE},
+    "-m tools down": set(),
+    "-m tools env": set(),
+    "-m tools skip": set(),
+    "-m tools status": set(),
+    "-m tools": {DEMO},
+    "-m pytest tests/aws": {DEV},
+    "-m pytest": {DEV, ENGINE},
+    "-m pytest --numprocesses 3 --no-loadscope-reorder -m slow": {DEV, ENGINE, AUDIT},
+    "-m tests.faults": {DEV, ENGINE},
+    "-m ruff": {DEV},
+    "-m mypy": {DEV},
+    "-m callback_lint": {DEV},
+    "zizmor": {DEV},
+    "cfn-lint": {DEV},
+}
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+  -c*) ;;
+  "-m venv --clear "*)
+    mkdir -p "$4/bin"
+    for name in python zizmor cfn-lint; do cp "$0" "$4/bin/$name"; done
+    echo "VIRTUAL_ENV=$PWD/$4" > "$4/bin/activate"
+    : > "$4/installed" ;;
+  "-m pip install "*)
+    sleep 0.1 # whoever does not wait is too early
+    for file; do :; done
+    echo "$file" >> "${0%/bin/python}/installed" ;;
+  *) echo "$(basename "$0") $*|$(cat .venv*/installed 2>/dev/null | tr '\\n' ' ')" >> ran ;;
+esac
+"""
+TARGETS = re.findall(r"^\.PHONY: (.*)", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+INSTALLING = ["", "setup", "lint", "audit", "bench", "test-local-invoke", "check"]
+
+
+@pytest.mark.parametrize("first", INSTALLING)
+def test_every_target_finds_what_it_needs_after_every_other(first: str, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    for name in (DEMO, DEV, BENCH, ENGINE, AUDIT, "linter/pyproject.toml"):
+        old(before / name)
+    shutil.copy(PROJECT / "Makefile", before)
+    (tmp_path / "python").write_text(FAKE_PYTHON)
+    (tmp_path / "python").chmod(0o755)
+    if first:
+        assert make(before, first, PYTHON=str(tmp_path / "python")).returncode == 0
+    for target in [target for target in TARGETS if target not in ("clean", "help")]:
+        folder = tmp_path / "here"
+        shutil.copytree(before, folder)
+        for activate in folder.glob(".venv*/bin/activate"):  # it was not moved
+            activate.write_text(f"VIRTUAL_ENV={activate.parents[1]}")
+        (folder / "ran").unlink(missing_ok=True)
+        run = make(folder, target, "SECONDS=1", "STACK=s", PYTHON=str(tmp_path / "python"))
+        assert run.returncode == 0, run.stderr
+        for line in (folder / "ran").read_text().splitlines() if (folder / "ran").exists() else []:
+            command, _, installed = line.partition("|")
+            command = command.removeprefix("python ")
+            needed = next(needs for start, needs in sorted(NEEDS.items())[::-1] if command.startswith(start))
+            assert needed <= set(installed.split()), f"{target} after {first or 'nothing'}: {command}"
+        shutil.rmtree(folder)

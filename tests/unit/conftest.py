@@ -40,6 +40,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The table of orders, as boto3 calls a resource."""
     monkeypatch.setenv("ORDER_TABLE_NAME", "orders")
+    monkeypatch.setenv("ASKED_BY", "Example Shop")
     with mock_aws():
         yield boto3.resource("dynamodb").create_table(
             TableName="orders",

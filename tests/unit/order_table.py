@@ -1,6 +1,7 @@
 """What the tests of the order functions share: items of the table, and requests to the API."""
 
 import json
+import time
 from typing import Any
 
 import order_api
@@ -28,10 +29,19 @@ def settled(table: Any, how: str, order_id: str = "order-1") -> None:
     )
 
 
-def waits(table: Any, token: str = TOKEN, order_id: str = "order-1") -> None:
+def waits(table: Any, token: str = TOKEN, execution_id: str = EXECUTION_ID, expires_at: int = FUTURE) -> None:
     """The token as the state machine stores it."""
-    item = {"pk": f"TOKEN#{order_id}", "orderId": order_id, "taskToken": token, "executionId": EXECUTION_ID}
-    table.put_item(Item=item)
+    item = {"pk": "TOKEN#order-1", "orderId": "order-1", "taskToken": token, "executionId": execution_id}
+    table.put_item(Item={**item, "expiresAt": expires_at})
+
+
+def never_started(table: Any) -> None:
+    """The order as it is when the time to start it is over."""
+    table.update_item(
+        Key={"pk": "ORDER#order-1"},
+        UpdateExpression="SET startBy = :now",
+        ExpressionAttributeValues={":now": int(time.time())},
+    )
 
 
 def request(sample: str, path: str | None = None, body: object = ...) -> tuple[int, Any, dict[str, str]]:

@@ -42,6 +42,7 @@ class Aws:
 
     def worker(self, work: Callable[[Json, worker.Check], object]) -> Worker:
         made = Worker(self.url, work, heartbeat_seconds=3600)
+        made.read_queue()
         made.interval = 0.01
         for client in (made.sqs, made.stepfunctions):
             events: Any = client.meta.events
@@ -258,19 +259,57 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_not_begun(aws: Aws) -> 
     assert aws.shown_in == [0]
 
 
-def test_a_queue_that_cannot_be_read_is_tried_again(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("operation", ["GetQueueAttributes", "ReceiveMessage"])
+def test_an_outage_of_the_queue_is_ridden_out_with_one_line(
+    aws: Aws, operation: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(worker, "POLL_SECONDS", 0)
-    aws.ends = {"ReceiveMessage": ["RequestThrottled", ConnectTimeoutError(endpoint_url="https://sqs")]}
+    timeout = ConnectTimeoutError(endpoint_url="https://sqs")
+    aws.ends = {operation: ["RequestThrottled", timeout, timeout, timeout]}
     made = aws.worker(lambda *_: made.stop.set())
+    made.interval = 0  # as it starts
     made.sqs.send_message(QueueUrl=aws.url, MessageBody=json.dumps({"input": None, "token": TOKEN}))
     made.run()
-    assert len(aws.asked("sqs:ReceiveMessage")) == 3
+    assert len(aws.asked(f"sqs:{operation}")) == 5
     assert aws.deleted
+    waiting = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
+    assert [line.partition(" at ")[0] for line in waiting] == [
+        f"waiting until {aws.url} can be used: {what}" for what in ("RequestThrottled", "ConnectTimeoutError")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({}, "QUEUE_URL is missing"),
+        ({"QUEUE_URL": ""}, "QUEUE_URL is missing"),
+        ({"QUEUE_URL": "https://sqs", "HEARTBEAT_SECONDS": "often"}, "HEARTBEAT_SECONDS must be a number"),
+        (
+            {"QUEUE_URL": "https://sqs", "AWS_PROFILE": "not-there"},
+            "The AWS configuration cannot be used: The config prof",
+        ),
+        (
+            {"QUEUE_URL": "https://sqs", "AWS_DEFAULT_REGION": ""},
+            "The AWS configuration cannot be used: Invalid endpoint",
+        ),
+    ],
+)
+def test_what_its_environment_lacks_is_named(
+    environment: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUEUE_URL", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(SystemExit, match=says):
+        worker.main(echo)
 
 
 def test_beats_come_at_a_third_of_the_shorter_patience(aws: Aws) -> None:
-    assert Worker(aws.url, echo, heartbeat_seconds=3600).interval == 20
-    assert Worker(aws.url, echo, heartbeat_seconds=30).interval == 10
+    for heartbeat_seconds, interval in ((3600, 20), (30, 10), (0, 1 / 3)):
+        made = Worker(aws.url, echo, heartbeat_seconds)
+        made.read_queue()
+        assert made.interval == interval
 
 
 def test_a_throttled_callback_is_tried_five_times(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

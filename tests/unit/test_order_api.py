@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import order_api
 from orders import store
-from tests.unit.order_table import CONFIRMATION_ID, FUTURE, offered, request, settled
+from tests.unit.order_table import CONFIRMATION_ID, FUTURE, never_started, offered, request, settled
 from tests.unit.support import CONTEXT, any_json, client_error, sample_event
 
 PAGE = f"/confirmations/{CONFIRMATION_ID}"
@@ -71,21 +72,89 @@ def test_order_ids_and_details_within_their_limits_are_accepted(order_id: str, d
         ({"orderId": 1, "orderDetails": "d"}, ["orderId"]),
         ({"orderId": "order-1", "orderDetails": "d" * 10_001}, ["orderDetails"]),
         ({"orderId": "order-1", "orderDetails": None}, ["orderDetails"]),
-        ({"orderId": "order-1", "orderDetails": "d", "amount": 1}, ["There"]),
         ({}, ["orderId", "orderDetails"]),
-        ('{"orderId": "order-1", "orderDetails": "\\ud83d"}', []),
-        ("not JSON", []),
-        ("[" * 100_000, []),
-        ([], []),
-        ("", []),
-        (None, []),
+        ([], ["The"]),
     ],
     ids=lambda value: repr(value)[:40],
 )
 def test_a_bad_order_is_refused_with_what_is_wrong(body: object, details: list[str]) -> None:
     status, answer, _ = request("create_order", body=body)
     assert (status, error_of(answer)) == (422, "InvalidRequest")
-    assert [detail.split()[0] for detail in answer["error"].get("details", [])] == details
+    assert answer["error"]["message"] == "The request body is invalid."
+    assert [detail.split()[0] for detail in answer["error"]["details"]] == details
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("not JSON", "The body is not JSON."),
+        ("", "The body is not JSON."),
+        (None, "The body is not JSON."),
+        ("[" * 100_000, "The body is nested too deep."),
+        ('{"isConfirmed": false, "isConfirmed": true}', "The body has a key twice in one object."),
+        ('{"isConfirmed": true, "isConfirmed": true}', "The body has a key twice in one object."),
+        ('{"isConfirmed": true, "comment": {"a": 1, "\\u0061": 2}}', "The body has a key twice in one object."),
+        (
+            '{"isConfirmed": true, "comment": "\\ud83d"}',
+            "The body has half an emoji in it (a surrogate without the other).",
+        ),
+        (
+            '{"isConfirmed": true, "comment": NaN}',
+            "The body has NaN, Infinity or a number that is too large in it, which is not JSON.",
+        ),
+        ("null", "The body is not a JSON object."),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+@pytest.mark.parametrize("sample", ["create_order", "confirm_order"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_body_that_cannot_be_read_decides_nothing(
+    table: Any, body: str | None, detail: str, sample: str, encoded: bool
+) -> None:
+    offered(table)
+    event = sample_event(f"order_api/{sample}")
+    event["body"] = b64encode((body or "").encode()).decode() if encoded else body
+    answer = order_api.lambda_handler(event | {"isBase64Encoded": encoded}, CONTEXT)
+    assert (answer["statusCode"], json.loads(answer["body"])["error"]["details"]) == (422, [detail])
+    assert request("get_order")[1]["state"] == "WAITING"
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_byte_order_mark_before_the_body_is_passed_over(table: Any, encoded: bool) -> None:
+    offered(table)
+    event, body = sample_event("order_api/confirm_order"), '\ufeff{"isConfirmed": false}'
+    event["body"] = b64encode(body.encode()).decode() if encoded else body
+    answer = order_api.lambda_handler(event | {"isBase64Encoded": encoded}, CONTEXT)
+    assert json.loads(answer["body"])["state"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("sample", "body", "details"),
+    [
+        ("confirm_order", {"isConfirmd": True}, ["isConfirmed must", "(did you mean isConfirmed?)"]),
+        ("confirm_order", {"isConfirmed": True, "coment": "c"}, ["(did you mean comment?)"]),
+        ("create_order", {"orderID": "order-2", "orderDetails": "d"}, ["orderId must", "(did you mean orderId?)"]),
+        (
+            "create_order",
+            {"orderId": "order-2", "orderDetails": "d", "orderId2": 1},
+            ["The only fields are orderDetails and orderId"],
+        ),
+        (
+            "create_order",
+            {"orderId": "order-2", "orderDetails": "d", "x" * 100_000: 1},
+            ["The only fields are orderDetails and orderId"],
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_an_unknown_field_is_refused_with_the_one_that_it_may_have_meant(
+    table: Any, sample: str, body: dict[str, object], details: list[str]
+) -> None:
+    offered(table)
+    status, answer, _ = request(sample, body=body)
+    assert status == 422
+    assert all(any(each in detail for detail in answer["error"]["details"]) for each in details)
+    assert not any(name in str(answer) for name in ("isConfirmd", "coment", "orderID", "orderId2", "xxx"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -96,16 +165,16 @@ def test_no_body_is_a_fault_of_the_api(body: object, sample: str) -> None:
 
 def test_an_order_tells_its_state_when_it_expires_and_the_decision() -> None:
     request("create_order")
-    told = {"orderId": "order-1", "orderDetails": "2 books, to be paid with 4111111111111111"}
-    assert request("get_order")[:2] == (200, {**told, "state": "PROCESSING", "expiresAt": None, "decision": None})
+    shown = {"orderId": "order-1", "orderDetails": "2 books, to be paid with 4111111111111111"}
+    assert request("get_order")[:2] == (200, {**shown, "state": "PROCESSING", "expiresAt": None, "decision": None})
     store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE)
     expires_at = "2096-10-02T07:06:40Z"
-    waiting = {**told, "state": "WAITING", "expiresAt": expires_at, "decision": None}
+    waiting = {**shown, "state": "WAITING", "expiresAt": expires_at, "decision": None}
     assert request("get_order")[1] == waiting
     request("confirm_order")
     decided = request("get_order")[1]
     decision = decided.pop("decision")
-    assert decided == {**told, "state": "CONFIRMED", "expiresAt": expires_at}
+    assert decided == {**shown, "state": "CONFIRMED", "expiresAt": expires_at}
     assert decision.pop("decidedAt")
     assert decision == {
         "isConfirmed": True,
@@ -136,10 +205,20 @@ def test_a_decision_is_taken_once_repeated_and_never_turned(
     offered(table)
     status, body, _ = request("confirm_order", body={"isConfirmed": is_confirmed})
     assert (status, body["state"], body["decision"]["isConfirmed"]) == (200, state, is_confirmed)
-    assert request("confirm_order", body={"isConfirmed": is_confirmed, "comment": "later"})[:2] == (200, body)
+    assert request("confirm_order", body={"isConfirmed": is_confirmed})[:2] == (200, body)
     status, refused, _ = request("confirm_order", body={"isConfirmed": not is_confirmed})
     assert (status, error_of(refused)) == (409, "AlreadyDecided")
     assert request("get_order")[1] == body
+
+
+def test_a_comment_that_comes_after_the_decision_is_not_dropped_without_a_word(table: Any) -> None:
+    offered(table)
+    first = request("confirm_order")[1]
+    again = request("confirm_order")[1]
+    assert again == first  # with the comment that is kept
+    again = request("confirm_order", body={"isConfirmed": True, "comment": "Another."})[1]
+    assert "Your comment was not kept." in again.pop("message")
+    assert again == first
 
 
 def test_a_decision_that_comes_before_the_workflow_waits_is_kept() -> None:
@@ -162,18 +241,65 @@ def test_a_bad_decision_decides_nothing(table: Any, body: object) -> None:
     assert request("get_order")[1]["state"] == "WAITING"
 
 
-@pytest.mark.parametrize(("how", "status", "code"), [("EXPIRED", 410, "OrderExpired"), ("FAILED", 409, "OrderFailed")])
-def test_an_order_that_the_workflow_closed_cannot_be_decided(
-    table: Any,
-    how: str,
-    status: int,
-    code: str,
+@pytest.mark.parametrize(
+    ("how", "by_the_workflow"), [("EXPIRED", True), ("FAILED", True), ("FAILED", False), ("STOPPED", False)]
+)
+def test_an_order_that_is_over_cannot_be_decided_or_started(table: Any, how: str, by_the_workflow: bool) -> None:
+    offered(table)
+    if by_the_workflow:
+        settled(table, how)
+    else:
+        store.end(store.find("order-1"), how)  # type: ignore[arg-type]
+    before = table.get_item(Key={"pk": "ORDER#order-1"})["Item"]
+    expected = {"EXPIRED": (410, "OrderExpired"), "FAILED": (409, "OrderFailed"), "STOPPED": (409, "OrderStopped")}[how]
+    for sample, body in (
+        ("confirm_order", ...),
+        ("confirm_order", {"isConfirmed": False}),
+        ("create_order", {"orderId": "order-1", "orderDetails": "2 books"}),
+    ):
+        status, answer, _ = request(sample, body=body)
+        assert (status, error_of(answer)) == expected
+    for _ in range(2):
+        status, html, _ = request("decide_on_page", PAGE)
+        assert (status, "<form" in html) == (expected[0], False)
+        assert request("show_confirmation_page", PAGE)[0] == (410 if how == "EXPIRED" else 200)
+    assert request("get_order")[1]["state"] == how
+    assert request("get_order")[1]["decision"] is None
+    assert table.get_item(Key={"pk": "ORDER#order-1"})["Item"] == before
+
+
+@pytest.mark.parametrize("sample", ["confirm_order", "decide_on_page"])
+def test_a_decision_whose_workflow_was_stopped_is_shown_as_stopped_also_to_who_decides_again(
+    table: Any, sample: str
 ) -> None:
     offered(table)
-    settled(table, how)
-    answer = request("confirm_order")
-    assert (answer[0], error_of(answer[1])) == (status, code)
-    assert request("decide_on_page", PAGE)[0] == status
+    decided = request(sample, PAGE if sample == "decide_on_page" else None)
+    assert decided[0] == 200
+    store.end(store.find("order-1"), "STOPPED")  # type: ignore[arg-type]
+    shown = request("get_order")[1]
+    assert (shown["state"], shown["decision"]["isConfirmed"]) == ("STOPPED", sample == "confirm_order")
+    assert request(sample, PAGE if sample == "decide_on_page" else None)[0] == 409
+
+
+def test_an_order_that_is_never_started_expires(table: Any, step_functions: Any) -> None:
+    body = {"orderId": "order-1", "orderDetails": "2 books"}
+    request("create_order", body=body)
+    never_started(table)
+    assert request("get_order")[1]["state"] == "EXPIRED"
+    for sample, sent in (("confirm_order", ...), ("create_order", body)):
+        status, answer, _ = request(sample, body=sent)
+        assert (status, error_of(answer)) == (410, "OrderExpired")
+    with pytest.raises(store.AlreadySettled):
+        store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE)
+    assert request("show_confirmation_page", PAGE)[0] == 404
+
+
+def test_an_order_of_an_older_version_has_no_time_to_be_started_by(table: Any) -> None:
+    request("create_order")
+    table.update_item(Key={"pk": "ORDER#order-1"}, UpdateExpression="REMOVE startBy")
+    assert request("create_order")[0] == 202
+    assert request("confirm_order")[0] == 200
+    store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE)
 
 
 def test_an_order_expires_by_the_clock(table: Any) -> None:
@@ -222,6 +348,7 @@ def test_the_page_decides_once_and_shows_what_was_decided(
     assert decided["state"] == state
     assert (decided["decision"]["decidedBy"], decided["decision"]["comment"]) == ("confirmation link", "a\nb")
     assert request("decide_on_page", PAGE, f"decision={other}")[0] == 409
+    assert "a comment of mine" in request("decide_on_page", PAGE, f"decision={other}&comment=a+comment+of+mine")[1]
     assert request("show_confirmation_page", PAGE)[0] == request("decide_on_page", PAGE, "")[0] == 200
 
 

@@ -97,7 +97,7 @@ def test_an_answer_of_no_is_no_reason_for_a_reminder() -> None:
     [
         (BARE_FAILURE, "Callback.Failed", "No cause was given."),
         (TIMED_OUT, "Callback.TimedOut", "No answer came within 3,600 seconds."),
-        (MISSED_HEARTBEAT, "Callback.TimedOut", "No heartbeat came within 600 seconds."),
+        (MISSED_HEARTBEAT, "Callback.TimedOut", "Neither an answer nor a heartbeat came within 600 seconds."),
     ],
 )
 def test_an_item_that_fails_without_words_is_given_some(failure: Failure, error: str, cause: str) -> None:

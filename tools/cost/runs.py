@@ -235,15 +235,16 @@ class OrderConfirmation(Workflow):
         described = self.stack.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
         url, key = reachable(self.outputs["OrderApiUrl"], self.place.from_outside.endpoint_url), described["value"]
         order = {"orderId": f"order-{uuid4().hex[:12]}", "orderDetails": "2 books"}
-        told = self._invocations("OrderConfirmerFunction")
+        told, ended = self._invocations("OrderConfirmerFunction"), self._invocations("OrderCloserFunction")
         call("POST", f"{url}/orders", key=key, body=order)
         self.invoked("OrderConfirmerFunction", told + 1)  # of the token
         decision = {"isConfirmed": path == "happy"}
         call("POST", f"{url}/orders/{order['orderId']}/confirmation", key=key, body=decision)
         execution = self.outputs[self.machine].replace(":stateMachine:", ":execution:") + f":{order['orderId']}"
         self.ended(execution, path)
-        # of the decision and, in a confirmed order, of what the workflow then notes
-        self.invoked("OrderConfirmerFunction", told + {"happy": 3, "failing": 2}[path])
+        self.invoked("OrderConfirmerFunction", told + 2)  # of the decision
+        if path == "failing":
+            self.invoked("OrderCloserFunction", ended + 1)
 
 
 WORKFLOWS: tuple[type[Workflow], ...] = (PaymentCallback, ManualCallback, AsyncApi, FileExchange, OrderConfirmation)

@@ -147,9 +147,11 @@ def _commands(engine: Engine, outputs: Mapping[str, str]) -> str:
     # A payload that is read as it is, which needs no --cli-binary-format: AWS CLI v1 does not know that
     invoke = f"aws lambda invoke --function-name {function} --payload fileb:///dev/stdin /dev/stdout"
     return f"""EXECUTION=$({start} --query executionArn --output text)
-read -r RECEIPT_HANDLE BODY <<< "$(aws sqs receive-message {queue} --wait-time-seconds 10 \\
-  --query 'Messages[0].[ReceiptHandle,Body]' --output text)"
+until [[ "${{BODY:-}}" == *"$EXECUTION"* ]]; do # a message of another execution comes back after five minutes
+  read -r RECEIPT_HANDLE BODY <<< "$(aws sqs receive-message {queue} --wait-time-seconds 10 \\
+    --query 'Messages[0].[ReceiptHandle,Body]' --output text)"
+done
 TOKEN=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])' <<< "$BODY")
-printf '{{"token": "%s", "output": {{"approved": true}}}}' "$TOKEN" | {invoke}
+printf '{{"token": "%s", "executionId": "%s", "output": {{"approved": true}}}}' "$TOKEN" "$EXECUTION" | {invoke}
 aws sqs delete-message {queue} --receipt-handle "$RECEIPT_HANDLE"
 aws stepfunctions describe-execution --execution-arn "$EXECUTION\""""

@@ -3,8 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -45,21 +44,24 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
             ends = [each for each in messages[order_ids[execution.label]] if each["outcome"] != "WAITING"]
             execution.notification = ends[0] if ends else None
 
+    def await_messages(order_id: str, count: int) -> None:
+        deadline = time.monotonic() + LINK_SECONDS
+        while len(messages[order_id]) < count and time.monotonic() < deadline:
+            receive()
+
     def post(name: str) -> None:
         """Post an order, and wait until its workflow has sent the link."""
         order = {"orderId": order_ids[name], "orderDetails": f"The order to {name}"}
         call("POST", f"{url}/orders", key=key, body=order)
-        deadline = time.monotonic() + LINK_SECONDS
-        while not messages[order_ids[name]] and time.monotonic() < deadline:
-            receive()
+        await_messages(order_ids[name], 1)
 
     def link(name: str) -> str:
         return reachable(messages[order_ids[name]][0]["link"], engine.endpoint_url)
 
     executions: list[Execution] = []
     with calls_explained():
-        with _short_waits(engine, outputs["OrderConfirmationStateMachineArn"]):
-            post("expire")
+        post("expire")
+        _pass_waits(engine, outputs["OrderConfirmationStateMachineArn"], order_ids["expire"], await_messages)
         for name in ("confirm", "cancel", "open"):
             post(name)
         if not all(messages.values()):
@@ -89,19 +91,15 @@ def _api_key(engine: Engine, outputs: Mapping[str, str]) -> str:
     return str(described["value"])
 
 
-@contextmanager
-def _short_waits(engine: Engine, state_machine: str) -> Iterator[None]:
-    """For workflows that start meanwhile: nobody wants to watch for a day how an order expires."""
-    client = engine.client("stepfunctions")
-    before = client.describe_state_machine(stateMachineArn=state_machine)["definition"]
-    definition = json.loads(before)
-    for name in ("WaitForConfirmation", "WaitForDecision"):
-        definition["States"][name]["TimeoutSeconds"] = 1
-    client.update_state_machine(stateMachineArn=state_machine, definition=json.dumps(definition))
-    try:
-        yield
-    finally:
-        client.update_state_machine(stateMachineArn=state_machine, definition=before)
+def _pass_waits(engine: Engine, state_machine: str, order_id: str, await_messages: Callable[[str, int], None]) -> None:
+    """Move the clock over the waits of an order that nobody decides about, to its reminder and to its end."""
+    described = engine.client("stepfunctions").describe_state_machine(stateMachineArn=state_machine)
+    states = json.loads(described["definition"])["States"]
+    for count, (name, until) in enumerate((("WaitForConfirmation", "reminder"), ("WaitForDecision", "end")), start=2):
+        seconds = states[name]["TimeoutSeconds"]
+        engine.skip(seconds)
+        make_console().print(f"Nobody decides about {order_id}: the clock moves by {seconds:,} s, to its {until}.")
+        await_messages(order_id, count)
 
 
 def _receive(sqs: Any, queue_url: str, messages: Messages) -> None:  # noqa: ANN401

@@ -24,7 +24,7 @@ def substitutions_are_given(template: Template) -> Iterator[Problem]:
     the first send to `${QueueUrl}` fails. Add it.
     """
     for name, machine in template.machine_of.items():
-        for used, steps in machine.substitutions_used.items():
+        for used, steps in machine.substitutions_used.items() if name not in template.places else ():
             if used not in machine.substitutions:
                 yield machine.says(f"{name}: DefinitionSubstitutions lacks {used}, which the definition uses", *steps)
 
@@ -37,6 +37,7 @@ def code_of_functions_exists(template: Template) -> Iterator[Problem]:
     code = [(function, found[0]) for function in template.functions.values() if (found := code_folder(function))]
     has_code = any(exists(folder) for _, folder in code) or any(template.folder.glob("*/*.py"))
     for function, folder in code if has_code else ():
-        if not exists(folder) and folder.suffix not in {".zip", ".jar"}:
+        named = function.get("CodeUri") or function.get("Code")
+        if isinstance(named, str) and not exists(folder) and folder.suffix not in {".zip", ".jar"}:
             where = "CodeUri" if function.get("CodeUri") is not None else "Code"
             yield function.says(f"{where} {function.get(where)} does not exist", where)

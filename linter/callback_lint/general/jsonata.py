@@ -34,7 +34,8 @@ _RETRIES = "a retry count exists in a Task only"
 @state_machine_rule("EC1018", sources.JSONATA)
 def expressions_can_be_read(machine: StateMachine) -> Iterator[Problem]:
     """An expression that is no JSONata, or newer than what AWS runs (2.0.6: no `??`, no `?:`); or one that is not
-    all within `{% %}`, and so is sent as plain text.
+    all within `{% %}`, and so is sent as plain text. The state machine is refused, or the state fails. Correct
+    it: for `??` write `$exists(a) ? a : b`.
     """
     for state in machine.states:
         for steps, text in own_texts(state) if state.is_jsonata else ():
@@ -65,7 +66,8 @@ def functions_and_variables_exist(machine: StateMachine) -> Iterator[Problem]:
 def states_members_exist(machine: StateMachine) -> Iterator[Problem]:
     """An expression uses a member of `$states`, or a path one of the context object, that does not exist, or not
     there: a result outside `Output` and `Assign`, an error outside `Catch`, a retry count outside a Task, a token
-    in a state that does not wait for it.
+    in a state that does not wait for it. The state machine is refused, or the state fails. Take it where it
+    exists.
     """
     for state in machine.states:
         for steps, text in own_texts(state) if not state.is_jsonata else ():

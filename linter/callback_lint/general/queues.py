@@ -7,15 +7,12 @@ from callback_lint.asl import State
 from callback_lint.documents import Problem, fields, number
 from callback_lint.integrations import service_call
 from callback_lint.rules import template_rule
-from callback_lint.templates import DEFAULT_BATCH_SIZE, Resource, Template, Wait, referenced
+from callback_lint.templates import DEFAULT_BATCH_SIZE, Resource, Template, Thresholds, Wait, referenced
 
 # What AWS takes where a template says nothing
 _DEFAULT_FUNCTION_TIMEOUT = 3
 _DEFAULT_VISIBILITY_TIMEOUT = 30
 _DEFAULT_RETENTION = 345_600
-
-_FEWEST_RECEIVES = 5  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-_VISIBILITY_PER_FUNCTION_TIMEOUT = 6  # the same page
 
 
 @template_rule("EC2004", sources.STUCK)
@@ -50,8 +47,9 @@ def messages_stay_hidden_while_they_are_worked_on(template: Template) -> Iterato
             timeout = feed.function.number("Timeout", _DEFAULT_FUNCTION_TIMEOUT)
             if visibility is None or timeout is None:
                 continue
-            if visibility < _VISIBILITY_PER_FUNCTION_TIMEOUT * timeout:
-                what = f"VisibilityTimeout {visibility} is under 6 x the Timeout {timeout} of {feed.function.id}"
+            factor = template.thresholds.visibility_per_timeout
+            if visibility < factor * timeout:
+                what = f"VisibilityTimeout {visibility} is under {factor} x the Timeout {timeout} of {feed.function.id}"
                 yield queue.says(what, "VisibilityTimeout")
 
 
@@ -86,8 +84,10 @@ def messages_get_enough_tries(template: Template) -> Iterator[Problem]:
     """
     for queue in _at_work(template).values():
         receives = number(queue.get("RedrivePolicy", "maxReceiveCount"))
-        if receives is not None and receives < _FEWEST_RECEIVES:
-            what = f"maxReceiveCount {receives} is under the {_FEWEST_RECEIVES} that AWS advises"
+        fewest = template.thresholds.fewest_receives
+        if receives is not None and receives < fewest:
+            by = "that AWS advises" if fewest == Thresholds().fewest_receives else "of the configuration"
+            what = f"maxReceiveCount {receives} is under the {fewest} {by}"
             yield queue.says(what, "RedrivePolicy", "maxReceiveCount")
 
 
@@ -132,7 +132,7 @@ def queues_deliver_within_the_wait(template: Template) -> Iterator[Problem]:
 def _is_as_advised(template: Template, wait: Wait, visibility: int) -> bool:
     functions = [feed.function for feed in template.feeds if feed.queue == wait.queue.id and feed.function]
     timeouts = [function.number("Timeout", _DEFAULT_FUNCTION_TIMEOUT) or 0 for function in functions]
-    advised = _VISIBILITY_PER_FUNCTION_TIMEOUT * max(timeouts, default=0)
+    advised = template.thresholds.visibility_per_timeout * max(timeouts, default=0)
     return wait.timeout is not None and wait.timeout <= visibility <= advised
 
 

@@ -85,10 +85,13 @@ def tasks_have_a_timeout(machine: StateMachine) -> Iterator[Problem]:
 
 
 @state_machine_rule
-def publishes_are_tried_again(machine: StateMachine) -> Iterator[Problem]:
-    """Nobody answers a publish, so that any failure of it and its own timeout may be tried again."""
+def publishes_and_functions_are_tried_again(machine: StateMachine) -> Iterator[Problem]:
+    """Nobody answers a publish, and our functions are idempotent: any failure and the timeout may be tried again.
+
+    By a list of names a function that is killed is not: Lambda's names for it are not all written down.
+    """
     for state in machine.tasks:
-        if state.resource.endswith(":sns:publish") and not any(
+        if state.resource.endswith((":sns:publish", ":lambda:invoke")) and not any(
             set(texts_in(retrier.get("ErrorEquals"))) >= _FAILURES
             and (number(retrier.get("MaxAttempts")) or 0) > 0
             and (number(retrier.get("BackoffRate")) or 0) > 1
