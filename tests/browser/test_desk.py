@@ -222,7 +222,9 @@ def press_until(page: Page, accessible: str) -> None:
     """Tab, until what is focused has this text."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        focused = page.evaluate("(document.activeElement.labels?.[0] ?? document.activeElement).textContent")
+        focused = page.evaluate(
+            "(e => e.ariaLabel ?? e.labels?.[0]?.textContent ?? e.textContent)(document.activeElement)"
+        )
         if accessible in focused:
             return
     raise AssertionError(f"{accessible} cannot be reached by keys")
