@@ -14,7 +14,10 @@ from tools.waits import command
 from tools.waits.find import Finder, machines
 
 WORK = "arn:aws:states:eu-west-1:123456789012:stateMachine:Shop"
-NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def shown(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 def test_as_json_a_wait_is_what_the_documents_promise(aws: AwsInMemory, capsys: pytest.CaptureFixture[str]) -> None:
-    since = NOW.replace(microsecond=0)
+    since = now().replace(microsecond=0)
     arn = aws.start("one", waiting(since=since, timeoutInSeconds=600, heartbeatInSeconds=60))
     assert listed(capsys) == [
         {
@@ -97,7 +100,7 @@ def test_names_are_logical_ids_where_the_stack_is_known(aws: AwsInMemory, capsys
 
 def test_the_table_says_never_where_there_is_no_limit(aws: AwsInMemory, capsys: pytest.CaptureFixture[str]) -> None:
     aws.start("one", waiting())
-    aws.start("two", waiting("Second", since=NOW - timedelta(seconds=30), timeoutInSeconds=7200))
+    aws.start("two", waiting("Second", since=now() - timedelta(seconds=30), timeoutInSeconds=7200))
     table = shown(capsys)
     assert "never" in next(line for line in table.splitlines() if " one " in line)
     assert "1 h 59 min" in next(line for line in table.splitlines() if " two " in line)
@@ -120,10 +123,10 @@ def test_heartbeats_are_told_as_far_as_they_can_be(
 def test_late_is_what_is_past_half_of_its_time_or_has_no_limit(
     aws: AwsInMemory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws.start("early", waiting(since=NOW - timedelta(seconds=40), timeoutInSeconds=100))
+    aws.start("early", waiting(since=now() - timedelta(seconds=40), timeoutInSeconds=100))
     assert command.main(["--late"]) == 0
-    aws.start("late", waiting(since=NOW - timedelta(seconds=60), timeoutInSeconds=100))
-    aws.start("endless", waiting(since=NOW))
+    aws.start("late", waiting(since=now() - timedelta(seconds=60), timeoutInSeconds=100))
+    aws.start("endless", waiting(since=now()))
     capsys.readouterr()
     assert command.main(["--late", "--json"]) == 1
     assert [each["executionArn"].rpartition(":")[2] for each in json.loads(capsys.readouterr().out)] == [
