@@ -9,7 +9,7 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
-from tools.engine.contract import distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
+from tools.engine.contract import definitions, distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
 from tools.engine.contract.answers import get_activity_task, send_task_failure, send_task_heartbeat, send_task_success
 from tools.engine.contract.clock import clock
 from tools.engine.contract.executions import (
@@ -46,6 +46,7 @@ def install() -> None:
     services.install()
     functions.install()
     sfn._evaluate_jsonata = expressions.evaluate
+    sfn._validate_definition_jsonata = _first_of(definitions.problem, sfn._validate_definition_jsonata)
     sfn._start_execution = start_execution
     sfn._run_execution = run_to_its_end
     sfn._service_model = functools.cache(sfn._service_model)
@@ -61,6 +62,16 @@ def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -
         return answer
 
     return both
+
+
+def _first_of(*checks: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    def first(definition: object) -> str | None:
+        if not isinstance(definition, str):  # an update of something else
+            return None
+        found = next((found for check in checks if (found := check(definition))), None)
+        return f"Invalid State Machine Definition: '{found}'" if found else None
+
+    return first
 
 
 def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
