@@ -1,7 +1,7 @@
-"""Takes the files that a partner drops, and resumes or fails the workflows that wait for them.
+"""Accepts the files that a partner drops, and resumes or fails the workflows that wait for them.
 
-An event says only that something is under a key, and what is there is looked for. So it does not matter whether events
-come twice, late or out of order.
+An event says only that something is under a key, or that an execution has ended, and what is there is looked for. So it
+does not matter whether events come twice, late or out of order.
 """
 
 import json
@@ -13,6 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.batch import BatchResponse, Record, process_batch
 from callbacks.entry import PrintableError, lambda_entry, logger
+from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
+from callbacks.json_text import UnreadableJson, read_json
+from callbacks.request import printable_execution_id
 from callbacks.task import (
     Outcome,
     UnusableOutput,
@@ -23,19 +26,18 @@ from callbacks.task import (
 )
 from exchange import bucket, waiting
 from exchange.bucket import Conflict, File
-from exchange.waiting import UUID, Waiting
+from exchange.uuids import UUID, uuid_of
+from exchange.waiting import Waiter
 
 EARLY_RECEIVES = 3  # of the event of an answer that comes before the request is written out
 MAX_KEY_BYTES = 1024  # of S3
 
 _KEY = re.compile(rf"inbound/(?P<uuid>{UUID})/(?P<name>success\.json|failure\.json|heartbeat)")
-_ERROR_OF_AWS = re.compile(r"(States|SQS|SNS|Lambda)\.")
 
 ODD_KEY = "The file must be named inbound/<uuid>/success.json, failure.json or heartbeat, with the uuid of a request."
 EMPTY = "The file is empty."
-NOT_JSON = "The file is not JSON that a workflow can take."
 BAD_FAILURE = 'A failure must be a JSON object like {"error": "OutOfStock", "cause": "None is left."}, with texts.'
-ERROR_OF_AWS = "The error must not begin with States., SQS., SNS. or Lambda., which are AWS's own."
+RESERVED_ERROR = f"The {RESERVED_ERROR_NAME}."
 NOT_FIRST = "Another answer came before this one, and has decided."
 TOO_LARGE = "The file is of more than 5 GB, which S3 does not move. It stays where it is: drop a smaller one."
 NOBODY_WAITS = (
@@ -46,7 +48,7 @@ Json = Any
 
 
 class UnreadableEvent(PrintableError):
-    """The message is no event of S3 about a file in inbound/."""
+    """The message is no event about a file in inbound/, or about an execution that has ended."""
 
 
 class NotAskedYet(PrintableError):
@@ -54,42 +56,63 @@ class NotAskedYet(PrintableError):
 
 
 class Unusable(PrintableError):
-    """No workflow can take the file. The text says why, and repeats nothing of it."""
+    """No workflow can use the file. The text says why, and repeats nothing of it."""
 
 
 @lambda_entry
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
-    return process_batch(event, context, take_in)
+    return process_batch(event, context, follow_up)
 
 
-def take_in(record: Record) -> Outcome | None:
-    """Take every version that is under the key of one event, the newest first.
+def follow_up(record: Record) -> Outcome | None:
+    """Do what an event calls for: accept the files under a key, or remove the token of an execution that has ended.
 
     Returns the outcome of the last callback, None where there was none. Raises UnreadableEvent, NotAskedYet,
     BucketUnavailable or CallbackNotDelivered.
     """
-    key, receives, outcome = file_key(record["body"]), receive_count(record), None
+    event = read_event(record["body"])
+    if "endedExecutionId" in event:
+        waiter = waiting.find(uuid_of(ended_execution(event)))
+        if waiter:
+            waiting.forget_if_over(waiter)
+        return None
+    return accept_all(file_key(event), receive_count(record))
+
+
+def accept_all(key: str, receives: int) -> Outcome | None:
+    """Accept every version that is under a key, the newest first."""
+    outcome, found = None, False
     while file := bucket.read(key):
+        found = True
         if file.size > bucket.MAX_COPY_BYTES:
             explain(file, TOO_LARGE)
             break
         try:
-            outcome = take(file, receives) or outcome
+            outcome = accept(file, receives) or outcome
         except Conflict:
             continue  # another event is about this exchange, too: see how far it has come
-    forget_answered(key)
+    if not found:
+        forget_answered(key)
     return outcome
 
 
-def take(file: File, receives: int) -> Outcome | None:
-    """Give one file to the workflow that waits for it, or reject it; either removes it from inbound/."""
+def forget_answered(key: str) -> None:
+    """Remove the token that an answer under this key was delivered to, where something broke off after that."""
+    found = _KEY.fullmatch(key)
+    waiter = waiting.find(found["uuid"]) if found else None
+    if waiter and waiter.answer and waiter.answer["key"] == key:
+        waiting.forget_if_over(waiter)
+
+
+def accept(file: File, receives: int) -> Outcome | None:
+    """Deliver one file to the workflow that waits for it, or reject it; either removes it from inbound/."""
     found = _KEY.fullmatch(file.key)
     if found is None:
         reject(file, ODD_KEY)
         return None
     uuid, name = found["uuid"], found["name"]
     if name == "heartbeat":
-        return beat(uuid, file)
+        return heartbeat(uuid, file)
     try:
         return answer(uuid, name, file, receives)
     except Unusable as reason:
@@ -97,31 +120,32 @@ def take(file: File, receives: int) -> Outcome | None:
         return None
 
 
-def beat(uuid: str, file: File) -> Outcome:
-    """Tell the workflow that the partner is still at work; where none waits, there is nothing to tell."""
-    waits = waiting.find(uuid)
-    outcome = send_task_heartbeat(waits.task_token) if waits else Outcome.ALREADY_SETTLED
+def heartbeat(uuid: str, file: File) -> Outcome:
+    """Report to the workflow that the partner is still at work; where none waits, there is nothing to report."""
+    waiter = waiting.find(uuid)
+    outcome = send_task_heartbeat(waiter.task_token) if waiter else Outcome.ALREADY_SETTLED
     bucket.remove_version(file)
-    logger.info("heartbeat taken", uuid=uuid, outcome=outcome, correlation_id=waits.execution_id if waits else None)
+    execution_id = waiter.execution_id if waiter else None
+    logger.info("heartbeat accepted", uuid=uuid, outcome=outcome, correlation_id=execution_id)
     return outcome
 
 
 def answer(uuid: str, name: str, file: File, receives: int) -> Outcome:
-    """Give an answer to the workflow that waits for it, keep it in processed/ and remove the token.
+    """Deliver an answer to the workflow that waits for it, keep it in processed/ and remove the token.
 
     Wherever this breaks off, the next delivery of the event goes on from there: the answer is noted as the one that
-    decides before it is given, and removed from inbound/ after that. Raises Unusable, NotAskedYet, Conflict,
+    decides before it is delivered, and removed from inbound/ after that. Raises Unusable, NotAskedYet, Conflict,
     BucketUnavailable or CallbackNotDelivered.
     """
     content = read_answer(name, file)
-    waits = decide(uuid, file, receives)
-    key = f"processed/{uuid}/{name}"
+    waiter = decide(uuid, file, receives)
+    key = f"processed/{uuid}/{file.version_id}/{name}"
     version_id = bucket.copy(file, key)
     pointer = {"bucket": bucket.bucket_name(), "key": key, "versionId": version_id, "bytes": file.size}
-    outcome = give(waits.task_token, name, file, content, pointer)
+    outcome = deliver(waiter.task_token, name, file, content, pointer)
     bucket.remove_version(file)
-    waiting.forget(waits)
-    logger.info("answer taken", uuid=uuid, file=name, outcome=outcome, correlation_id=waits.execution_id)
+    waiting.forget(waiter)
+    logger.info("answer accepted", uuid=uuid, file=name, outcome=outcome, correlation_id=waiter.execution_id)
     return outcome
 
 
@@ -132,42 +156,41 @@ def read_answer(name: str, file: File) -> Json:
     if not file.content:
         raise Unusable(EMPTY)
     try:
-        content = json.loads(file.content)
-        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()  # neither NaN nor half an emoji is sent
-    except (ValueError, RecursionError):
-        raise Unusable(NOT_JSON) from None
+        content = read_json(file.content)
+    except UnreadableJson as problem:
+        raise Unusable(f"The file {problem}.") from None
     if name == "failure.json":
         if not isinstance(content, dict) or not all(
             isinstance(content.get(field), str | None) for field in ("error", "cause")
         ):
             raise Unusable(BAD_FAILURE)
-        if _ERROR_OF_AWS.match(content.get("error") or ""):
-            raise Unusable(ERROR_OF_AWS)  # it could be retried, and would alarm
+        if is_reserved_error_name(content.get("error") or ""):
+            raise Unusable(RESERVED_ERROR)
     return content
 
 
-def decide(uuid: str, file: File, receives: int) -> Waiting:
+def decide(uuid: str, file: File, receives: int) -> Waiter:
     """Note the file as the answer that decides, and return who waits for it.
 
     Raises Unusable, NotAskedYet, Conflict, BucketUnavailable or CallbackNotDelivered.
     """
-    waits = waiting.find(uuid)
-    if waits is None:
+    waiter = waiting.find(uuid)
+    if waiter is None:
         if receives < EARLY_RECEIVES and bucket.read(waiting.request_key(uuid)) is None:
             raise NotAskedYet("no request has been written out under this uuid")
         raise Unusable(NOBODY_WAITS)
-    if waits.answer:
-        if not waits.is_answered_by(file):
-            raise Unusable(NOT_FIRST)
-        return waits
-    # Whether the wait is over is asked by a beat: the answer itself, sent again by the SDK, would find that it is
-    if send_task_heartbeat(waits.task_token) is not Outcome.DELIVERED:
-        waiting.forget(waits)
+    if waiter.is_answered_by(file):
+        return waiter
+    if waiter.answer_is_under_way():
+        raise Unusable(NOT_FIRST)
+    # Whether the wait is over is asked by a heartbeat: the answer itself, sent again by the SDK, would find that it is
+    if not waiter.still_waits():
+        waiting.forget(waiter)
         raise Unusable(NOBODY_WAITS)
-    return waiting.claim(waits, file)
+    return waiting.claim(waiter, file)
 
 
-def give(task_token: str, name: str, file: File, content: Json, pointer: dict[str, Json]) -> Outcome:
+def deliver(task_token: str, name: str, file: File, content: Json, pointer: dict[str, Json]) -> Outcome:
     """Resume or fail the workflow with the content, or with a pointer to it where it is too large."""
     if name == "success.json":
         return send_task_success(task_token, content if fits(file, content) else pointer)
@@ -188,31 +211,23 @@ def fits(file: File, content: Json) -> bool:
 
 def reject(file: File, reason: str, uuid: str | None = None) -> None:
     """Put a file into rejected/, with the reason beside it. Raises Conflict or BucketUnavailable."""
-    bucket.copy(file, rejected_key(file))
+    bucket.copy(file, f"{rejected_folder(file)}/content")
     explain(file, reason, uuid)
     bucket.remove_version(file)
 
 
 def explain(file: File, reason: str, uuid: str | None = None) -> None:
-    """Write the reason for which a file is not taken into rejected/. Raises BucketUnavailable."""
-    bucket.write_text(f"{rejected_key(file)}.reason.txt", f"{reason}\n\nThe file came as: {file.key}\n")
+    """Write the reason for which a file is not accepted into rejected/. Raises BucketUnavailable."""
+    bucket.write_text(f"{rejected_folder(file)}/reason.txt", f"{reason}\n\nThe file came as: {file.key}\n")
     logger.warning("file rejected", uuid=uuid, reason=reason)
 
 
-def rejected_key(file: File) -> str:
-    """Where a file is kept: under its own key, unless that leaves no room for more."""
-    key = f"rejected/{file.key}"
-    fits_in = len(f"{key}.reason.txt".encode()) <= MAX_KEY_BYTES
-    return key if fits_in else f"rejected/inbound/{sha256(file.key.encode()).hexdigest()}"
-
-
-def forget_answered(key: str) -> None:
-    """Remove the token that an answer under this key was given to, where something broke off after that."""
-    found = _KEY.fullmatch(key)
-    waits = waiting.find(found["uuid"]) if found else None
-    # What decides is removed from inbound/ once it is given; looked for after the token, because it may just have come
-    if waits and waits.answer and waits.answer["key"] == key and bucket.read(key) is None:
-        waiting.forget(waits)
+def rejected_folder(file: File) -> str:
+    """Of this file alone. It has the file's key in it, unless that leaves no room for more: then the key's SHA-256."""
+    folder = f"rejected/{file.key}/{file.version_id}"
+    if len(f"{folder}/reason.txt".encode()) <= MAX_KEY_BYTES:
+        return folder
+    return f"rejected/inbound/{sha256(file.key.encode()).hexdigest()}/{file.version_id}"
 
 
 def receive_count(record: Record) -> int:
@@ -222,11 +237,29 @@ def receive_count(record: Record) -> int:
         return 1
 
 
-def file_key(body: str) -> str:
+def read_event(body: str) -> dict[str, Any]:
+    try:
+        event = read_json(body)
+    except UnreadableJson as problem:
+        raise UnreadableEvent(f"the message {problem}") from None
+    if not isinstance(event, dict):
+        raise UnreadableEvent("the message is not a JSON object")
+    return event
+
+
+def ended_execution(event: dict[str, Any]) -> str:
+    """The ARN of the execution that an event is about. Raises UnreadableEvent."""
+    execution_id = printable_execution_id(event["endedExecutionId"])
+    if execution_id is None:
+        raise UnreadableEvent("endedExecutionId is not the ARN of an execution")
+    return execution_id
+
+
+def file_key(event: dict[str, Any]) -> str:
     """The key that an event is about, as it is: EventBridge encodes nothing. Raises UnreadableEvent."""
     try:
-        key = json.loads(body)["detail"]["object"]["key"]
-    except (ValueError, RecursionError, KeyError, TypeError):
+        key = event["detail"]["object"]["key"]
+    except (KeyError, TypeError):
         raise UnreadableEvent("the message is no event of S3") from None
     if not (isinstance(key, str) and key.startswith("inbound/")):
         raise UnreadableEvent("the event is not about a file in inbound/")

@@ -4,12 +4,12 @@ Called as `{"input": <execution input>, "executionId": <execution ARN>, "retryCo
 """
 
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callbacks.entry import PrintableError, lambda_entry, logger
 from callbacks.request import printable_execution_id
+from exchange.uuids import uuid_of
 
 MAX_COUNT = 99  # of attempts; a longer number may be anything, and is not to be printed
 DEFAULT_INFO = "The execution's input has no info."
@@ -40,7 +40,7 @@ def make_request(event: dict[str, Any]) -> dict[str, Any]:
     request, attempt, fail_times = event["input"], event["retryCount"] + 1, event["input"].get("failTimes", 0)
     if attempt <= fail_times:
         raise ProcessingFailed(f"Attempt {attempt} fails because the input's failTimes is {fail_times}.")
-    uuid = str(uuid5(NAMESPACE_URL, event["executionId"]))
+    uuid = uuid_of(event["executionId"])
     logger.info("request made", uuid=uuid, attempt=attempt, correlation_id=event["executionId"])
     return {"uuid": uuid, "info": request.get("info", DEFAULT_INFO)}
 

@@ -18,7 +18,6 @@ _NAMESPACE_OF = re.compile(r"\W*(\w+)\W*?\.")
 _OURS = {"Callback.Failed", "Callback.InvalidOutput", "Callback.Undeliverable"}  # which functions answer with
 
 RESERVED_ERROR_NAME = "error must not begin with Callback. or a name of AWS (States., SQS., Lambda. and the like)"
-NAME_OF_AWS = RESERVED_ERROR_NAME
 
 
 def is_reserved_error_name(name: str) -> bool:

@@ -1,13 +1,15 @@
 """The only caller of S3: the bucket through which files are exchanged with a partner.
 
-    outbound/<uuid>/request.json   what the partner is asked; the partner may read it
-    inbound/<uuid>/…               what the partner answers; the partner may write it
-    tokens/<uuid>.json             who waits for the answer; for no partner to see
-    processed/<uuid>/…             answers that workflows have taken
-    rejected/<key>                 files that none could take, each with its .reason.txt beside it
+    outbound/<uuid>/request.json              what the partner is asked; the partner may read it
+    inbound/<uuid>/…                          what the partner answers; the partner may write it
+    tokens/<uuid>.json                        who waits for the answer; not for the partner
+    processed/<uuid>/<version id>/…           an answer that a workflow has accepted
+    rejected/<key>/<version id>/content       a file that no workflow can use, by the key under which it came …
+    rejected/<key>/<version id>/reason.txt    … and why
 
 The bucket is versioned. A file is one version of an object: that version is read, copied and removed, whatever else is
-written under its key meanwhile. Every call may raise BucketUnavailable.
+written under its key meanwhile. The version id is in the name of what is kept, so that nothing kept replaces another
+file, and no key that a partner can write leads there. Every call may raise BucketUnavailable.
 """
 
 import json
@@ -56,17 +58,18 @@ class File:
     asked_at: str = ""
 
 
-def read(key: str) -> File | None:
-    """The current version of an object, None where there is none."""
+def read(key: str, version_id: str | None = None) -> File | None:
+    """This version of an object, or the current one; None where there is none."""
+    version = {"VersionId": version_id} if version_id else {}
     try:
-        file: File = _call(_read, Key=key)
+        file: File = _call(_read, Key=key, **version)
     except _Missing:
         return None
     return file
 
 
-def _read(Bucket: str, Key: str) -> File:  # noqa: N803 - as S3 names them
-    answer = _s3.get_object(Bucket=Bucket, Key=Key)
+def _read(Bucket: str, Key: str, **version: str) -> File:  # noqa: N803 - as S3 names them
+    answer = _s3.get_object(Bucket=Bucket, Key=Key, **version)
     size = answer["ContentLength"]
     with answer["Body"] as body:
         content = body.read() if size <= MAX_OUTPUT_BYTES else None
@@ -75,7 +78,7 @@ def _read(Bucket: str, Key: str) -> File:  # noqa: N803 - as S3 names them
 
 
 def write(key: str, content: dict[str, Any], *, replacing: str | None, asked_at: str = "") -> str:
-    """Write an object as JSON, in the place of the version that has this ETag or of none, and return its ETag.
+    """Write an object as JSON, where the version with this ETag is there, or none, and return its ETag.
 
     Raises Conflict where that is not what is there.
     """

@@ -2,22 +2,25 @@
 
     {"taskToken": …, "executionId": …, "sentAt": …, "answer": null or {"key": …, "versionId": …}}
 
-`answer` names the one file that decides. It is written before that file is used, so that of two answers one is taken
+`answer` names the one file that decides. It is written before that file is used, so that of two answers one is accepted
 and a crash in between can be made good.
+
+A token lies here only while its workflow waits. Whether it does, only Step Functions knows, and it is asked by a
+heartbeat: before a token replaces another one, after it is stored, and when its execution has ended.
 """
 
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from callbacks.entry import logger
+from callbacks.task import Outcome, send_task_heartbeat
 from exchange import bucket
 from exchange.bucket import File
 
-UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiter:
     """`sent_at` is when the workflow asked, in milliseconds since 1970; `etag` that of the object."""
 
     uuid: str
@@ -30,47 +33,58 @@ class Waiting:
     def is_answered_by(self, file: File) -> bool:
         return self.answer == _name(file)
 
+    def still_waits(self) -> bool:
+        """Raises CallbackNotDelivered."""
+        return send_task_heartbeat(self.task_token) is Outcome.DELIVERED
 
-def find(uuid: str) -> Waiting | None:
+    def answer_is_under_way(self) -> bool:
+        """Whether the file that decides is still in inbound/: its event comes again. Raises BucketUnavailable."""
+        return self.answer is not None and bucket.read(self.answer["key"], self.answer["versionId"]) is not None
+
+
+def find(uuid: str) -> Waiter | None:
     """Who waits for the answer to an exchange. Raises BucketUnavailable."""
     found = bucket.read(_key(uuid))
     if found is None:
         return None
     noted: dict[str, Any] = json.loads(found.content or b"")
-    return Waiting(uuid, noted["taskToken"], noted["executionId"], noted["sentAt"], noted["answer"], found.etag)
+    return Waiter(uuid, noted["taskToken"], noted["executionId"], noted["sentAt"], noted["answer"], found.etag)
 
 
-def store(waiting: Waiting) -> bool:
-    """Keep who waits, in the place of who waited before, and say whether it is the last to have asked.
-
-    A message that comes late or twice replaces nothing. Raises Conflict or BucketUnavailable.
-    """
-    found = find(waiting.uuid)
-    if found is None or found.sent_at < waiting.sent_at:
-        _write(replace(waiting, etag=found.etag if found else None))
-        return True
-    return found.sent_at == waiting.sent_at
+def store(waiter: Waiter, *, replacing: Waiter | None) -> Waiter:
+    """Keep who waits. Raises Conflict where not the one to be replaced is there, or BucketUnavailable."""
+    return _write(replace(waiter, etag=replacing.etag if replacing else None))
 
 
-def claim(waiting: Waiting, file: File) -> Waiting:
+def claim(waiter: Waiter, file: File) -> Waiter:
     """Note the file as the one that decides. Raises Conflict where another one may have been, or BucketUnavailable."""
-    return _write(replace(waiting, answer=_name(file)))
+    return _write(replace(waiter, answer=_name(file)))
 
 
-def forget(waiting: Waiting) -> None:
+def forget(waiter: Waiter) -> None:
     """Remove who waited, unless somebody else waits by now. Raises BucketUnavailable."""
-    if waiting.etag:
-        bucket.remove(_key(waiting.uuid), waiting.etag)
+    if waiter.etag:
+        bucket.remove(_key(waiter.uuid), waiter.etag)
 
 
-def _write(waiting: Waiting) -> Waiting:
+def forget_if_over(waiter: Waiter) -> None:
+    """Remove who waited, unless it still waits, or the event of its answer comes again and removes it.
+
+    Raises BucketUnavailable or CallbackNotDelivered.
+    """
+    if not waiter.still_waits() and not waiter.answer_is_under_way():
+        forget(waiter)
+        logger.info("token removed", uuid=waiter.uuid, correlation_id=waiter.execution_id)
+
+
+def _write(waiter: Waiter) -> Waiter:
     noted = {
-        "taskToken": waiting.task_token,
-        "executionId": waiting.execution_id,
-        "sentAt": waiting.sent_at,
-        "answer": waiting.answer,
+        "taskToken": waiter.task_token,
+        "executionId": waiter.execution_id,
+        "sentAt": waiter.sent_at,
+        "answer": waiter.answer,
     }
-    return replace(waiting, etag=bucket.write(_key(waiting.uuid), noted, replacing=waiting.etag))
+    return replace(waiter, etag=bucket.write(_key(waiter.uuid), noted, replacing=waiter.etag))
 
 
 def _name(file: File) -> dict[str, str]:

@@ -91,13 +91,14 @@ def test_a_function_that_fails_is_counted(manual: Stack, clients: Clients) -> No
 @pytest.mark.aws("the embedded AWS logs no timeout that a metric filter could count")
 def test_a_callback_that_never_comes_raises_its_alarm(manual: Stack, clients: Clients, impatient_work: Work) -> None:
     assert manual.ended(impatient_work.execution_id)["error"] == "States.Timeout"
-    alarm = alarm_names(manual)["CallbacksTimedOutAlarm"]
 
-    def state() -> str:
-        return clients.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["StateValue"]
+    def state(alarm: str) -> str:
+        named = alarm_names(manual)[alarm]
+        return clients.cloudwatch.describe_alarms(AlarmNames=[named])["MetricAlarms"][0]["StateValue"]
 
-    poll("alarm", lambda: state() == "ALARM" or None, seconds=120, every=5)
-    poll("end of the alarm", lambda: state() == "OK" or None, seconds=240, every=5)
+    poll("alarm", lambda: state("CallbacksTimedOutAlarm") == "ALARM" or None, seconds=120, every=5)
+    assert state("MachineryFaultsAlarm") != "ALARM"
+    poll("end of the alarm", lambda: state("CallbacksTimedOutAlarm") == "OK" or None, seconds=240, every=5)
 
 
 @pytest.mark.aws("the embedded AWS evaluates no alarm")

@@ -10,13 +10,15 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 from botocore.exceptions import ClientError
 
-from file_exchange_inbox import EMPTY, NOBODY_WAITS, NOT_JSON, ODD_KEY
+from file_exchange_inbox import EMPTY, NOBODY_WAITS, ODD_KEY
 from tests.e2e.given import Stacks
 from tools.stack import Notifications, Stack, poll
 
 MACHINE = "FileExchangeStateMachineArn"
 OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"
 OUTBOX_QUEUE, INBOUND_QUEUE = "OutboxQueueUrl", "InboundQueueUrl"
+
+TWICE = "The file has a key twice in one object."
 
 SUCCESS_PATH = ["ProcessRequest", "WaitForResponse", "NotifySuccess"]
 FAILURE_PATH = ["ProcessRequest", "WaitForResponse", "NotifyFailure", "ExchangeFailed"]
@@ -43,6 +45,23 @@ class Bucket:
     def await_text(self, key: str) -> str:
         return poll(key, lambda: self.text(key))
 
+    def rejected(self, key: str) -> list[tuple[str | None, str]]:
+        """The files that were rejected under a key, each with its reason."""
+        folders = {path.rpartition("/")[0] for path in self.keys(f"rejected/{key}/")}
+        return [
+            (self.text(f"{folder}/content"), reason.partition("\n\n")[0])
+            for folder in folders
+            if (reason := self.text(f"{folder}/reason.txt")) and reason.endswith(f"The file came as: {key}\n")
+        ]
+
+    def await_rejected(self, key: str) -> tuple[str | None, str]:
+        [rejected] = poll(f"rejection of {key}", lambda: self.rejected(key) or None)
+        return rejected
+
+    def await_no(self, *prefixes: str) -> None:
+        """Return when nothing is under these any more."""
+        poll(f"end of {prefixes}", lambda: not any(map(self.keys, prefixes)) or None)
+
     def drop(self, key: str, content: str | bytes) -> str:
         self.s3.put_object(Bucket=self.name, Key=key, Body=content)
         return key
@@ -68,6 +87,11 @@ def uuid_of(execution_id: str) -> str:
     return str(uuid5(NAMESPACE_URL, execution_id))
 
 
+def await_empty(stack: Stack, queue: str) -> None:
+    names = [f"ApproximateNumberOf{kind}" for kind in ("Messages", "MessagesDelayed", "MessagesNotVisible")]
+    poll(f"empty {queue}", lambda: {*stack.attributes(queue, *names)} == {"0"} or None, seconds=240)
+
+
 def asked(stack: Stack, bucket: Bucket, **payload: Any) -> tuple[str, str]:
     """An execution whose partner has been asked, and the uuid of its exchange."""
     execution_id = stack.start(payload, MACHINE)
@@ -76,7 +100,7 @@ def asked(stack: Stack, bucket: Bucket, **payload: Any) -> tuple[str, str]:
     return execution_id, uuid
 
 
-def test_a_success_is_the_output_and_told_without_its_content(
+def test_a_success_is_the_output_and_its_notification_has_none_of_it(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     # Given
@@ -93,8 +117,9 @@ def test_a_success_is_the_output_and_told_without_its_content(
     assert stack.states_entered(execution_id) == SUCCESS_PATH
     ids = {"uuid": uuid, "executionId": execution_id}
     assert notifications.of(execution_id) == [{"outcome": "SUCCEEDED", "message": "The partner has answered.", **ids}]
-    assert bucket.await_text(f"processed/{uuid}/success.json") == '{"status": "shipped"}'
-    poll("empty folders", lambda: bucket.keys(f"inbound/{uuid}") + bucket.keys(f"tokens/{uuid}") == [] or None)
+    [answer] = bucket.keys(f"processed/{uuid}/")
+    assert (answer.rpartition("/")[2], bucket.text(answer)) == ("success.json", '{"status": "shipped"}')
+    bucket.await_no(f"inbound/{uuid}", f"tokens/{uuid}")
     assert bucket.keys(f"rejected/inbound/{uuid}") == []
     assert stack.log(token) == []
     assert token not in json.dumps([request, notifications.bodies(execution_id)])
@@ -121,18 +146,18 @@ def test_a_request_that_cannot_be_made_is_tried_three_times(
     assert stack.ended(failing)["status"] == "FAILED"
     for each, failures in ((failing, 3), (execution_id, 2)):
         assert [event["type"] for event in stack.events(each)].count("TaskFailed") == failures
-    [told] = notifications.of(failing)
-    assert (told["outcome"], told["uuid"]) == ("FAILED", None)
-    assert "Attempt 3 fails because the input's failTimes is 3." in told["Cause"]
+    [notification] = notifications.of(failing)
+    assert (notification["outcome"], notification["uuid"]) == ("FAILED", None)
+    assert "Attempt 3 fails because the input's failTimes is 3." in notification["Cause"]
     assert stack.states_entered(failing) == ["ProcessRequest", "NotifyFailure", "ExchangeFailed"]
     stack.stop(execution_id)
 
 
-def test_a_stopped_exchange_is_told(stack: Stack, bucket: Bucket, notifications: Notifications) -> None:
+def test_a_stopped_exchange_is_notified(stack: Stack, bucket: Bucket, notifications: Notifications) -> None:
     execution_id, _ = asked(stack, bucket)
     stack.stop(execution_id)
-    [told] = notifications.of(execution_id)
-    assert (told["outcome"], told["uuid"]) == ("ABORTED", None)
+    [notification] = notifications.of(execution_id)
+    assert (notification["outcome"], notification["uuid"]) == ("ABORTED", None)
 
 
 def test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on(
@@ -142,7 +167,8 @@ def test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_wai
     execution_id, uuid = asked(stack, bucket)
     files = {
         f"inbound/{uuid}/success.json": ("", EMPTY),
-        f"inbound/{uuid}/failure.json": ("{", NOT_JSON),
+        f"inbound/{uuid}/failure.json": ('{"error": "A", "error": "B"}', TWICE),
+        f"inbound/{uuid}/success.json.reason.txt": ("The file is fine.", ODD_KEY),
         f"inbound/{uuid}/result.json": ("{}", ODD_KEY),
         f"inbound/{uuid}/a b+c%25%é.json": ("{}", ODD_KEY),
         f"inbound/{uuid}/ünï/success.json": ("{}", ODD_KEY),
@@ -152,9 +178,8 @@ def test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_wai
     for key, (content, _) in files.items():
         bucket.drop(key, content)
     # Then
-    for key, (content, reason) in files.items():
-        assert bucket.await_text(f"rejected/{key}.reason.txt") == f"{reason}\n\nThe file came as: {key}\n"
-        assert bucket.text(f"rejected/{key}") == content
+    for key, rejected in files.items():
+        assert bucket.await_rejected(key) == rejected
         poll(f"removal of {key}", lambda key=key: bucket.text(key) is None or None)  # type: ignore[misc]
     bucket.drop(f"inbound/{uuid}/success.json", "[1]")
     assert json.loads(stack.ended(execution_id)["output"]) == [1]
@@ -167,7 +192,7 @@ def test_an_answer_that_is_too_large_becomes_a_pointer(stack: Stack, bucket: Buc
     pointer = json.loads(stack.ended(execution_id)["output"])
     assert pointer == {
         "bucket": bucket.name,
-        "key": f"processed/{uuid}/success.json",
+        "key": pointer["key"],
         "versionId": pointer["versionId"],
         "bytes": len(content),
     }
@@ -185,24 +210,63 @@ def test_an_answer_before_the_token_is_stored_is_taken_when_it_is(stack: Stack, 
         assert bucket.keys(f"inbound/{uuid}") != []
     # When the outbox works, then
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
-    poll("removed token", lambda: bucket.keys(f"tokens/{uuid}") == [] or None)
+    bucket.await_no(f"tokens/{uuid}")
 
 
-def test_a_timeout_is_told_and_the_late_answer_kept_with_the_reason(
+def test_a_timeout_is_notified_the_token_removed_and_the_late_answer_kept_with_the_reason(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     with stack.overdue(MACHINE, "WaitForResponse", TimeoutSeconds=3, HeartbeatSeconds=2) as time_is_up:
         execution_id, uuid = asked(stack, bucket)
         time_is_up()
         end = stack.ended(execution_id)
-    assert (end["status"], notifications.of(execution_id)[0]["Error"]) == ("FAILED", end["error"])
-    assert end["error"] in ("States.Timeout", "States.HeartbeatTimeout")  # AWS counts heartbeats
+    assert (end["status"], end["error"]) == ("FAILED", "Callback.TimedOut")
+    assert notifications.of(execution_id)[0]["Error"] == "Callback.TimedOut"
+    bucket.await_no(f"tokens/{uuid}")
     # When
     key = bucket.drop(f"inbound/{uuid}/success.json", "{}")
     # Then
-    assert bucket.await_text(f"rejected/{key}.reason.txt").startswith(NOBODY_WAITS)
-    poll("empty folders", lambda: bucket.keys(f"inbound/{uuid}") + bucket.keys(f"tokens/{uuid}") == [] or None)
+    assert bucket.await_rejected(key) == ("{}", NOBODY_WAITS)
+    bucket.await_no(f"inbound/{uuid}")
     assert notifications.count(execution_id) == 1
+
+
+def test_the_token_of_a_stopped_execution_is_removed_and_the_late_answer_kept_with_the_reason(
+    stack: Stack, bucket: Bucket
+) -> None:
+    execution_id, uuid = asked(stack, bucket)
+    stack.stop(execution_id)
+    bucket.await_no(f"tokens/{uuid}")
+    key = bucket.drop(f"inbound/{uuid}/success.json", "{}")
+    assert bucket.await_rejected(key) == ("{}", NOBODY_WAITS)
+
+
+def test_a_settled_token_that_is_sent_again_changes_nothing_before_or_after_the_end(
+    stack: Stack, bucket: Bucket
+) -> None:
+    # Given
+    settled, settled_uuid = asked(stack, bucket)
+    settled_token = json.loads(bucket.await_text(f"tokens/{settled_uuid}.json"))["taskToken"]
+    bucket.drop(f"inbound/{settled_uuid}/success.json", "{}")
+    stack.ended(settled)
+    execution_id, uuid = asked(stack, bucket)
+    token = json.loads(bucket.await_text(f"tokens/{uuid}.json"))["taskToken"]
+    request = bucket.text(f"outbound/{uuid}/request.json")
+    payload = {"uuid": uuid, "info": "forged", "timeoutSeconds": 604800, "heartbeatSeconds": 259200}
+    # When
+    stack.send(OUTBOX_QUEUE, json.dumps({"taskToken": settled_token, "payload": payload}))
+    stack.send(OUTBOX_QUEUE, json.dumps({"taskToken": token, "payload": payload, "executionId": execution_id}))
+    await_empty(stack, OUTBOX_QUEUE)
+    # Then
+    assert json.loads(bucket.await_text(f"tokens/{uuid}.json"))["taskToken"] == token
+    bucket.drop(f"inbound/{uuid}/success.json", "[1]")
+    assert json.loads(stack.ended(execution_id)["output"]) == [1]
+    # And after the end
+    bucket.await_no(f"tokens/{uuid}")
+    stack.send(OUTBOX_QUEUE, json.dumps({"taskToken": token, "payload": payload, "executionId": execution_id}))
+    await_empty(stack, OUTBOX_QUEUE)
+    assert bucket.keys(f"tokens/{uuid}") == []
+    assert bucket.text(f"outbound/{uuid}/request.json") == request
 
 
 def test_an_outbox_that_is_broken_fails_its_workflow_and_what_no_function_can_read_is_quarantined(stack: Stack) -> None:
@@ -271,16 +335,13 @@ def test_events_that_come_twice_late_and_out_of_order_change_nothing(
 def assert_balanced(
     stack: Stack, bucket: Bucket, notifications: Notifications, executions: list[str], files: int
 ) -> None:
-    """Each was told once, no token is left, and every file that was dropped is kept, but for heartbeats."""
-    kinds = ("Messages", "MessagesDelayed", "MessagesNotVisible")
-    names = [f"ApproximateNumberOf{kind}" for kind in kinds]
-    poll("empty queue", lambda: {*stack.attributes(INBOUND_QUEUE, *names)} == {"0"} or None, seconds=240)
+    """Each has one notification, no token is left, and every file that was dropped is kept, but for heartbeats."""
+    await_empty(stack, INBOUND_QUEUE)
     notifications.settle()
     for execution_id in executions:
         uuid = uuid_of(execution_id)
         assert len(notifications.of(execution_id)) == 1
         assert bucket.keys(f"tokens/{uuid}") == bucket.keys(f"inbound/{uuid}") == []
         assert len(bucket.keys(f"processed/{uuid}")) == 1
-        found = bucket.s3.list_object_versions(Bucket=bucket.name, Prefix=f"rejected/inbound/{uuid}/")["Versions"]
-        rejected = [each for each in found if not each["Key"].endswith(".reason.txt")]
-        assert len(rejected) >= files - 1  # two events at once may both keep a file
+        rejected = [key for key in bucket.keys(f"rejected/inbound/{uuid}/") if key.endswith("/content")]
+        assert len(rejected) == files - 1

@@ -98,7 +98,7 @@ TABLES: Mapping[str, Mapping[str, Role]] = {
             {
                 "OutboxQueue": RECEIVE,
                 "ExchangeBucket": TELL_MISSING_FROM_FORBIDDEN,
-                "ExchangeBucket/tokens": ("s3:GetObject", "s3:PutObject"),
+                "ExchangeBucket/tokens": ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
                 "ExchangeBucket/outbound": ("s3:GetObject", "s3:PutObject"),
                 "FileExchangeStateMachine": ANSWER,
                 "EncryptionKmsKey": ENCRYPT,

@@ -17,8 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.test_payment_callback import (  # noqa: F401 - collected here, with the fixtures below
-    test_a_payment_that_somebody_stops_is_told_as_aborted,
-    test_payments_succeed_and_fail_and_each_end_is_told_the_truth,
+    test_a_payment_that_somebody_stops_is_notified_as_aborted,
+    test_payments_succeed_and_fail_and_each_end_is_notified_as_it_is,
 )
 from tests.security.arns import stack_arns
 from tools.engine.engine import Engine

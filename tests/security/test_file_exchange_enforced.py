@@ -13,13 +13,13 @@ from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with 
     asked,
     bucket,
     test_a_failure_fails_the_workflow_with_its_error_and_cause,
-    test_a_success_is_the_output_and_told_without_its_content,
+    test_a_success_is_the_output_and_its_notification_has_none_of_it,
     test_an_answer_that_is_too_large_becomes_a_pointer,
     test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on,
 )
 from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
 from tools.engine.engine import Engine
-from tools.stack import Notifications, Stack, poll
+from tools.stack import Notifications, Stack
 
 
 @pytest.fixture(scope="module")
@@ -84,4 +84,4 @@ def test_a_partner_finds_requests_and_drops_answers_and_may_do_nothing_else(
     partner.put_object(**name, Key=answer_to["heartbeat"], Body=b"")
     partner.put_object(**name, Key=answer_to["success"], Body=b"{}")
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
-    poll("empty folders", lambda: bucket.keys(inbound) + bucket.keys(token) == [] or None)
+    bucket.await_no(inbound, token)

@@ -288,19 +288,19 @@ FAULTS = [
         "WorkLateAlarm: AlarmActions are not the topic",
     ),
     Fault(
-        "lateness_alarms_go_off_at_half_of_the_wait",
+        "lateness_alarms_go_off_by_half_of_the_wait",
         put(*of("WorkLateAlarm", "Threshold"), value=3600),
-        "go off at [3600], not at half of the 3600 s",
+        "go off at [3600], not by half of the 3600 s",
     ),
     Fault(
-        "lateness_alarms_go_off_at_half_of_the_wait",
+        "lateness_alarms_go_off_by_half_of_the_wait",
         drop("Resources", "WorkLateAlarm"),
-        "go off at no age, not at half of the 3600 s that RequestWork",
+        "go off at no age, not by half of the 3600 s that RequestWork",
     ),
     Fault(
-        "lateness_alarms_go_off_at_half_of_the_wait",
+        "lateness_alarms_go_off_by_half_of_the_wait",
         put(*state("RequestWork", "HeartbeatSeconds"), value=60),
-        "[1800], not at half of the 60 s",
+        "[1800], not by half of the 60 s",
     ),
     Fault(
         "dead_letter_queues_have_an_end",

@@ -13,12 +13,13 @@ import file_exchange_inbox
 import file_exchange_outbox
 from callbacks import task
 from exchange import bucket
+from exchange.uuids import uuid_of
 from tests.unit.support import CONTEXT, FakeStepFunctions, sqs_event
 
 NAME = "exchange-bucket"
-UUID = "6f2f2a5e-3c1d-5b6a-9e0f-1a2b3c4d5e6f"
 TOKEN = "THE-TASK-TOKEN"
 EXECUTION_ID = "arn:aws:states:us-east-1:123456789012:execution:FileExchange:example-1"
+UUID = uuid_of(EXECUTION_ID)
 SENT_AT = 1795168800000
 _s3 = boto3.client("s3", region_name="us-east-1")  # it reaches nothing outside mock_aws: unit tests have no network
 
@@ -33,14 +34,37 @@ class Exchange:
     def keys(self, prefix: str = "") -> list[str]:
         return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=NAME, Prefix=prefix).get("Contents", [])]
 
+    def content(self, key: str) -> bytes:
+        content: bytes = self.s3.get_object(Bucket=NAME, Key=key)["Body"].read()
+        return content
+
     def text(self, key: str) -> str:
-        return str(self.s3.get_object(Bucket=NAME, Key=key)["Body"].read().decode())
+        return self.content(key).decode()
 
     def versions(self, prefix: str = "") -> list[str]:
         """The content of every version that is not a mark of deletion."""
         found = self.s3.list_object_versions(Bucket=NAME, Prefix=prefix).get("Versions", [])
         bodies = [self.s3.get_object(Bucket=NAME, Key=each["Key"], VersionId=each["VersionId"]) for each in found]
         return [body["Body"].read().decode() for body in bodies]
+
+    def rejected(self, key: str) -> list[tuple[bytes, str]]:
+        """The files that were rejected under a key, each with its reason."""
+        came_as = f"\n\nThe file came as: {key}\n"
+        folders = [path.removesuffix("/reason.txt") for path in self.keys("rejected/") if path.endswith("/reason.txt")]
+        reasons = {folder: self.text(f"{folder}/reason.txt") for folder in folders}
+        return [
+            (self.content(f"{folder}/content"), reason.removesuffix(came_as))
+            for folder, reason in reasons.items()
+            if reason.endswith(came_as)
+        ]
+
+    def processed(self) -> list[tuple[str, str]]:
+        """The answers that were accepted: the names and contents of the files."""
+        return [(key.rpartition("/")[2], self.text(key)) for key in self.keys(f"processed/{UUID}/")]
+
+    def token(self) -> str | None:
+        """The task token that is stored."""
+        return json.loads(self.text(TOKEN_KEY))["taskToken"] if self.keys(TOKEN_KEY) else None
 
     # -------------------------------------------------------------- what happens to it
     def ask(self, token: str = TOKEN, sent_at: int = SENT_AT) -> Any:
@@ -53,9 +77,13 @@ class Exchange:
         self.s3.put_object(Bucket=NAME, Key=key, Body=content)
         return key
 
-    def tell(self, *keys: str, receives: int = 1) -> Any:
-        """EventBridge tells of files: the answer of the inbox."""
+    def notify(self, *keys: str, receives: int = 1) -> Any:
+        """EventBridge reports files: the answer of the inbox."""
         return file_exchange_inbox.lambda_handler(dropped_event(*keys, receives=receives), CONTEXT)
+
+    def end(self, execution_id: str = EXECUTION_ID) -> Any:
+        """EventBridge reports that the execution has ended: the answer of the inbox."""
+        return file_exchange_inbox.lambda_handler(sqs_event(json.dumps({"endedExecutionId": execution_id})), CONTEXT)
 
     def answers(self) -> list[tuple[str, dict[str, str]]]:
         """The callbacks but for heartbeats, without the token."""
@@ -82,12 +110,20 @@ def dropped_event(*keys: str, receives: int = 1) -> dict[str, Any]:
 
 @contextmanager
 def new_exchange() -> Iterator[Exchange]:
-    step_functions = FakeStepFunctions()
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with mock_aws():
         _s3.create_bucket(Bucket=NAME)
         _s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
+        with exchange_in(_s3) as exchange:
+            yield exchange
+
+
+@contextmanager
+def exchange_in(s3: Any) -> Iterator[Exchange]:
+    """An exchange in the bucket of this client of S3."""
+    step_functions = FakeStepFunctions()
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXCHANGE_BUCKET_NAME", NAME)
-        patch.setattr(bucket, "_s3", _s3)
-        patch.setattr(bucket, "_s3_for_copies", lambda: _s3)
+        patch.setattr(bucket, "_s3", s3)
+        patch.setattr(bucket, "_s3_for_copies", lambda: s3)
         patch.setattr(task, "_stepfunctions", step_functions)
-        yield Exchange(_s3, step_functions)
+        yield Exchange(s3, step_functions)

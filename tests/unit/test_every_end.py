@@ -109,7 +109,7 @@ def notifications(execution: Execution) -> list[str]:
     ]
 
 
-NOTIFYING = ["payment_callback", "async_api", "order_confirmation"]
+NOTIFYING = ["payment_callback", "async_api", "file_exchange", "order_confirmation"]
 OUTPUT_IS_THE_NOTIFICATION = {"payment_callback", "order_confirmation"}
 
 

@@ -18,16 +18,15 @@ from file_exchange_inbox import (
     BAD_FAILURE,
     EARLY_RECEIVES,
     EMPTY,
-    ERROR_OF_AWS,
+    MAX_KEY_BYTES,
     NOBODY_WAITS,
     NOT_FIRST,
-    NOT_JSON,
     ODD_KEY,
+    RESERVED_ERROR,
     TOO_LARGE,
 )
 from tests.unit.exchange import (
     NAME,
-    REQUEST_KEY,
     SENT_AT,
     TOKEN,
     TOKEN_KEY,
@@ -39,8 +38,13 @@ from tests.unit.exchange import (
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
 
 NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
-SUCCESS, FAILURE, BEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
-PROCESSED = f"processed/{UUID}/success.json"
+SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
+NOT_JSON = "The file is not JSON."
+TWICE = "The file has a key twice in one object."
+NO_NUMBER = "The file has NaN, Infinity or a number that is too large in it, which is not JSON."
+HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
+TOO_DEEP = "The file is nested too deep."
+NOT_TEXT = "The file is not text in UTF-8."
 LIMIT = 262_144
 
 
@@ -49,24 +53,25 @@ def exchange() -> Iterator[Exchange]:
     """A request is written out, and the workflow waits."""
     with new_exchange() as exchange:
         exchange.ask()
+        exchange.step_functions.calls.clear()
         yield exchange
 
 
-def assert_rejected(exchange: Exchange, key: str, reason: str) -> None:
-    assert exchange.text(f"rejected/{key}.reason.txt") == f"{reason}\n\nThe file came as: {key}\n"
-    assert exchange.keys(f"rejected/{key}")[0] == f"rejected/{key}"
+def assert_rejected(exchange: Exchange, key: str, *files: tuple[str | bytes, str]) -> None:
+    """These files were rejected under a key, each with its reason, and none is left in inbound/."""
+    kept = [(content.encode() if isinstance(content, str) else content, reason) for content, reason in files]
+    assert sorted(exchange.rejected(key)) == sorted(kept)
     assert exchange.versions("inbound/") == []
 
 
 # ------------------------------------------------------------------ answers
 def test_a_success_resumes_the_workflow_with_its_content(exchange: Exchange) -> None:
     # When
-    assert exchange.tell(exchange.drop("success.json", '{"status": "done"}')) == NONE_FAILED
+    assert exchange.notify(exchange.drop("success.json", '{"status": "done"}')) == NONE_FAILED
     # Then
     assert exchange.answers() == [("success", {"output": '{"status":"done"}'})]
-    assert exchange.keys() == [REQUEST_KEY, PROCESSED]
-    assert exchange.text(PROCESSED) == '{"status": "done"}'
-    assert exchange.versions("inbound/") == []
+    assert exchange.processed() == [("success.json", '{"status": "done"}')]
+    assert exchange.versions("inbound/") == exchange.keys("tokens/") == exchange.keys("rejected/") == []
 
 
 @pytest.mark.parametrize(
@@ -84,16 +89,16 @@ def test_a_success_resumes_the_workflow_with_its_content(exchange: Exchange) -> 
 def test_a_failure_fails_the_workflow_with_its_error_and_cause(
     exchange: Exchange, content: dict[str, Any], error: str, cause: str
 ) -> None:
-    exchange.tell(exchange.drop("failure.json", json.dumps(content)))
+    exchange.notify(exchange.drop("failure.json", json.dumps(content)))
     assert exchange.answers() == [("failure", {"error": error, "cause": cause})]
-    assert exchange.keys() == [REQUEST_KEY, f"processed/{UUID}/failure.json"]
+    assert [name for name, _ in exchange.processed()] == ["failure.json"]
 
 
 @pytest.mark.parametrize(
     "content", [b"\xef\xbb\xbf[1]", "[1]".encode("utf-16"), b" [1]\r\n"], ids=["byte order mark", "UTF-16", "spaces"]
 )
 def test_json_as_windows_writes_it_is_json(exchange: Exchange, content: bytes) -> None:
-    exchange.tell(exchange.drop("success.json", content))
+    exchange.notify(exchange.drop("success.json", content))
     assert exchange.answers() == [("success", {"output": "[1]"})]
 
 
@@ -102,12 +107,12 @@ def test_json_as_windows_writes_it_is_json(exchange: Exchange, content: bytes) -
 def test_any_json_arrives_as_it_is(content: Any) -> None:
     with new_exchange() as exchange:
         exchange.ask()
-        exchange.tell(exchange.drop("success.json", json.dumps(content)))
+        exchange.notify(exchange.drop("success.json", json.dumps(content)))
         if exchange.answers():
             [(_, arguments)] = exchange.answers()
             assert json.loads(arguments["output"]) == content
         else:  # half an emoji, which JSON can word and no request can carry
-            assert_rejected(exchange, SUCCESS, NOT_JSON)
+            assert_rejected(exchange, SUCCESS, (json.dumps(content), HALF_AN_EMOJI))
 
 
 @pytest.mark.parametrize("size", [LIMIT, LIMIT + 1])
@@ -115,29 +120,30 @@ def test_an_answer_that_is_too_large_becomes_a_pointer_to_what_is_kept(exchange:
     # Given
     content = json.dumps("x" * (size - 2))
     # When
-    exchange.tell(exchange.drop("success.json", content))
+    exchange.notify(exchange.drop("success.json", content))
     # Then
     [(_, arguments)] = exchange.answers()
     output = json.loads(arguments["output"])
     if size == LIMIT:
         assert output == json.loads(content)
     else:
-        assert output.items() >= {"bucket": NAME, "key": PROCESSED, "bytes": size}.items()
+        assert output.items() >= {"bucket": NAME, "bytes": size}.items()
+        assert output["key"].startswith(f"processed/{UUID}/")
         kept = exchange.s3.get_object(Bucket=NAME, Key=output["key"], VersionId=output["versionId"])
         assert kept["Body"].read().decode() == content
 
 
 def test_an_answer_that_grows_by_being_sent_becomes_a_pointer(exchange: Exchange) -> None:
-    exchange.tell(exchange.drop("success.json", json.dumps([0]).replace("0", ",".join(["1e15"] * 50_000))))
+    exchange.notify(exchange.drop("success.json", json.dumps([0]).replace("0", ",".join(["1e15"] * 50_000))))
     [(_, arguments)] = exchange.answers()
-    assert json.loads(arguments["output"])["key"] == PROCESSED
+    assert json.loads(arguments["output"])["key"].endswith("/success.json")
 
 
 def test_a_failure_that_is_too_large_fails_the_workflow_with_a_pointer_as_its_cause(exchange: Exchange) -> None:
-    exchange.tell(exchange.drop("failure.json", json.dumps({"error": "E", "cause": "x" * LIMIT})))
+    exchange.notify(exchange.drop("failure.json", json.dumps({"error": "E", "cause": "x" * LIMIT})))
     [(operation, arguments)] = exchange.answers()
     assert (operation, arguments["error"]) == ("failure", "Callback.Failed")
-    assert json.loads(arguments["cause"])["key"] == f"processed/{UUID}/failure.json"
+    assert json.loads(arguments["cause"])["key"].endswith("/failure.json")
 
 
 # ------------------------------------------------------------------ files that no workflow can take
@@ -146,19 +152,31 @@ def test_a_failure_that_is_too_large_fails_the_workflow_with_a_pointer_as_its_ca
     [
         ("success.json", "", EMPTY),
         ("success.json", "{", NOT_JSON),
-        ("success.json", b"\xff\xfe\xfa", NOT_JSON),
-        ("success.json", "NaN", NOT_JSON),
-        ("success.json", "[1e999]", NOT_JSON),
-        ("success.json", r'"\ud83d"', NOT_JSON),
-        ("success.json", "[" * 100_000, NOT_JSON),
-        ("success.json", "9" * 5_000, NOT_JSON),
+        ("success.json", b"\xff\xfe\xfa", NOT_TEXT),
+        ("success.json", b'"\xe9"', NOT_TEXT),
+        ("success.json", "\ufeff", NOT_JSON),
+        ("success.json", "\ufeff\ufeff{}", NOT_JSON),
+        ("success.json", "{} {}", NOT_JSON),
+        ("success.json", '{"paid": false, "paid": true}', TWICE),
+        ("success.json", '[{"order": {"id": 1, "id": 1}}]', TWICE),
+        ("success.json", r'{"id": 1, "\u0069d": 2}', TWICE),
+        ("success.json", "NaN", NO_NUMBER),
+        ("success.json", "[1e999]", NO_NUMBER),
+        ("success.json", r'"\ud83d"', HALF_AN_EMOJI),
+        ("success.json", r'{"\ude00\ud83d": 1}', HALF_AN_EMOJI),
+        ("success.json", "[" * 100_000, TOO_DEEP),
+        ("success.json", "9" * 5_000, NO_NUMBER),
         ("failure.json", "", EMPTY),
+        ("failure.json", '{"error": "OutOfStock", "error": "Shipped"}', TWICE),
         ("failure.json", "[]", BAD_FAILURE),
         ("failure.json", '"OutOfStock"', BAD_FAILURE),
         ("failure.json", '{"error": 5}', BAD_FAILURE),
         ("failure.json", '{"error": "OutOfStock", "cause": ["None is left."]}', BAD_FAILURE),
-        ("failure.json", '{"error": "States.Timeout"}', ERROR_OF_AWS),
-        ("failure.json", '{"error": "SQS.SdkClientException"}', ERROR_OF_AWS),
+        ("failure.json", '{"error": "States.Timeout"}', RESERVED_ERROR),
+        ("failure.json", '{"error": "SQS.SdkClientException"}', RESERVED_ERROR),
+        ("failure.json", '{"error": "Callback.TimedOut"}', RESERVED_ERROR),
+        ("failure.json", '{"error": "DynamoDb.TransactionConflictException"}', RESERVED_ERROR),
+        ("failure.json", '{"error": " s3.NoSuchKey"}', RESERVED_ERROR),
         ("result.json", "{}", ODD_KEY),
         ("success.JSON", "{}", ODD_KEY),
         ("my answer+50%é.json", "{}", ODD_KEY),
@@ -178,81 +196,117 @@ def test_a_file_that_cannot_be_used_is_kept_with_the_reason_and_the_wait_goes_on
 ) -> None:
     # When
     key = exchange.drop(name, content)
-    assert exchange.tell(key) == NONE_FAILED
+    assert exchange.notify(key) == NONE_FAILED
     # Then
-    assert_rejected(exchange, key, reason)
+    assert_rejected(exchange, key, (content, reason))
     assert exchange.step_functions.calls == []
     # And a good answer is taken
-    exchange.tell(exchange.drop("success.json"))
+    exchange.notify(exchange.drop("success.json"))
     assert [operation for operation, _ in exchange.answers()] == ["success"]
 
 
-def test_a_key_that_leaves_no_room_for_a_prefix_is_kept_under_its_hash(exchange: Exchange) -> None:
+def test_a_key_that_leaves_no_room_for_a_folder_is_kept_under_its_hash(exchange: Exchange) -> None:
     key = "inbound/" + "é" * 508
-    exchange.tell(exchange.drop(key))
-    kept = f"rejected/inbound/{sha256(key.encode()).hexdigest()}"
-    assert exchange.keys("rejected/") == [kept, f"{kept}.reason.txt"]
-    assert key in exchange.text(f"{kept}.reason.txt")
+    assert exchange.notify(exchange.drop(key, "1")) == NONE_FAILED
+    assert_rejected(exchange, key, ("1", ODD_KEY))
+    assert all(sha256(key.encode()).hexdigest() in kept for kept in exchange.keys("rejected/"))
 
 
 def test_a_file_that_is_too_large_to_be_moved_stays_with_the_reason_and_the_wait_goes_on(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket, "MAX_COPY_BYTES", 10)
-    assert exchange.tell(exchange.drop("success.json", '"more than 10 bytes"')) == NONE_FAILED
+    assert exchange.notify(exchange.drop("success.json", '"more than 10 bytes"')) == NONE_FAILED
     assert exchange.keys("inbound/") == [SUCCESS]
-    assert exchange.keys("rejected/") == [f"rejected/{SUCCESS}.reason.txt"]
-    assert exchange.text(f"rejected/{SUCCESS}.reason.txt").startswith(TOO_LARGE)
-    exchange.tell(exchange.drop("success.json", "{}"))
+    [reason] = exchange.keys("rejected/")
+    assert exchange.text(reason).startswith(TOO_LARGE)
+    exchange.notify(exchange.drop("success.json", "{}"))
     assert [operation for operation, _ in exchange.answers()] == ["success"]
 
 
-def test_what_is_rejected_twice_under_one_name_is_kept_twice(exchange: Exchange) -> None:
-    for content in ("{", "["):
-        exchange.tell(exchange.drop("success.json", content))
-    assert sorted(exchange.versions(f"rejected/{SUCCESS}"))[-2:] == ["[", "{"]
+# ------------------------------------------------------------------ what is kept, and why
+def test_no_file_replaces_what_is_kept_or_the_reason(exchange: Exchange) -> None:
+    """Whatever a partner drops under the names of what lies in rejected/ and processed/ is kept beside it."""
+    # Given
+    exchange.notify(exchange.drop("success.json", "{"))
+    exchange.notify(exchange.drop("success.json", "1"))
+    kept = {key: exchange.text(key) for key in exchange.keys("rejected/") + exchange.keys("processed/")}
+    # When
+    forged = [f"inbound/{UUID}/success.json.reason.txt"]
+    for key in kept:
+        path = key.removeprefix("rejected/").removeprefix("inbound/")
+        forged += [f"inbound/{path}", f"inbound/{path}/content", f"inbound/{path}/reason.txt", f"inbound/../{key}"]
+    for number, key in enumerate(forged):
+        for content in (f"{number}, first", f"{number}, second"):
+            assert exchange.notify(exchange.drop(key, content)) == NONE_FAILED
+    # Then
+    assert {key: exchange.text(key) for key in kept} == kept
+    for number, key in enumerate(forged):
+        assert_rejected(exchange, key, (f"{number}, first", ODD_KEY), (f"{number}, second", ODD_KEY))
+    assert len(exchange.versions("rejected/")) == len(exchange.keys("rejected/"))
+
+
+@given(keys=st.lists(st.text("/.\u00e9content", max_size=509), min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_every_file_that_is_rejected_is_kept_under_a_name_of_its_own(keys: list[str]) -> None:
+    with new_exchange() as exchange:
+        for number, name in enumerate(keys * 2):
+            assert exchange.notify(exchange.drop(f"inbound/{name}", str(number))) == NONE_FAILED
+        for name in keys:
+            numbers = [number for number, each in enumerate(keys * 2) if each == name]
+            assert_rejected(exchange, f"inbound/{name}", *((str(number), ODD_KEY) for number in numbers))
+        assert len(exchange.versions("rejected/")) == len(exchange.keys("rejected/")) == 4 * len(keys)
+        assert all(len(key.encode()) <= MAX_KEY_BYTES for key in exchange.keys("rejected/"))
+
+
+def test_an_answer_after_a_redrive_is_kept_beside_one_that_came_too_late(exchange: Exchange) -> None:
+    # Given an answer that was copied to processed/ when the wait was stopped
+    exchange.drop("success.json", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call=5, after=True)
+        exchange.notify(SUCCESS)
+    exchange.step_functions.settled.add(TOKEN)
+    exchange.notify(SUCCESS)
+    # When
+    exchange.ask("new", SENT_AT + 1)
+    exchange.notify(exchange.drop("success.json", "2"))
+    # Then
+    assert sorted(exchange.processed()) == [("success.json", "1"), ("success.json", "2")]
+    assert exchange.answers()[-1] == ("success", {"output": "2"})
 
 
 # ------------------------------------------------------------------ answers that come twice, late or early
 def test_the_same_file_twice_before_it_is_taken_decides_once_and_is_kept_twice(exchange: Exchange) -> None:
     exchange.drop("success.json", "1")
-    exchange.tell(exchange.drop("success.json", "2"), SUCCESS)
+    exchange.notify(exchange.drop("success.json", "2"), SUCCESS)
     assert exchange.answers() == [("success", {"output": "2"})]
-    assert exchange.versions(PROCESSED) == ["2"]
-    assert_rejected(exchange, SUCCESS, NOBODY_WAITS)
-    assert exchange.text(f"rejected/{SUCCESS}") == "1"
-    assert exchange.tell(SUCCESS) == NONE_FAILED
+    assert exchange.processed() == [("success.json", "2")]
+    assert_rejected(exchange, SUCCESS, ("1", NOBODY_WAITS))
+    assert exchange.notify(SUCCESS) == NONE_FAILED
     assert exchange.keys("tokens/") == []
 
 
 def test_the_same_file_again_after_it_was_taken_is_rejected_at_once(exchange: Exchange) -> None:
-    exchange.tell(exchange.drop("success.json"))
-    assert exchange.tell(exchange.drop("success.json")) == NONE_FAILED
+    exchange.notify(exchange.drop("success.json"))
+    assert exchange.notify(exchange.drop("success.json", "[]")) == NONE_FAILED
     assert len(exchange.answers()) == 1
-    assert_rejected(exchange, SUCCESS, NOBODY_WAITS)
+    assert_rejected(exchange, SUCCESS, ("[]", NOBODY_WAITS))
 
 
 @pytest.mark.parametrize("winner", ["success", "failure"])
 def test_of_both_answers_at_once_one_decides_and_the_other_is_kept_with_the_reason(
-    exchange: Exchange, winner: str, monkeypatch: pytest.MonkeyPatch
+    exchange: Exchange, winner: str
 ) -> None:
-    # Given an answer that is taken while the other has just been found to be in time
+    # Given an answer that is accepted while the other has just been found to be in time
     loser = SUCCESS if winner == "failure" else FAILURE
     for name in ("success.json", "failure.json"):
         exchange.drop(name, "{}")
-    beat = exchange.step_functions.send_task_heartbeat
-
-    def beat_and_be_overtaken(**arguments: str) -> dict[str, Any]:
-        monkeypatch.setattr(exchange.step_functions, "send_task_heartbeat", beat)
-        exchange.tell(f"inbound/{UUID}/{winner}.json")
-        return {}
-
-    monkeypatch.setattr(exchange.step_functions, "send_task_heartbeat", beat_and_be_overtaken)
+    meanwhile(exchange, "send_task_heartbeat", lambda: exchange.notify(f"inbound/{UUID}/{winner}.json"), after=True)
     # When
-    assert exchange.tell(loser) == NONE_FAILED
+    assert exchange.notify(loser) == NONE_FAILED
     # Then
     assert [operation for operation, _ in exchange.answers()] == [winner]
-    assert_rejected(exchange, loser, NOBODY_WAITS)
+    assert_rejected(exchange, loser, ("{}", NOBODY_WAITS))
     assert exchange.keys("tokens/") == []
 
 
@@ -263,22 +317,26 @@ def test_an_answer_beside_one_that_has_decided_and_is_not_given_yet_is_rejected(
     exchange.step_functions.errors.append(client_error("ThrottlingException"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange.step_functions, "send_task_heartbeat", lambda **_: {})
-        assert failed_records(exchange.tell(SUCCESS)) == ["message-1"]
+        assert failed_records(exchange.notify(SUCCESS)) == ["message-1"]
     # When
-    exchange.tell(FAILURE)
+    exchange.notify(FAILURE)
     # Then
-    assert exchange.text(f"rejected/{FAILURE}.reason.txt").startswith(NOT_FIRST)
-    exchange.tell(SUCCESS)
+    assert exchange.rejected(FAILURE) == [(b"{}", NOT_FIRST)]
+    exchange.notify(SUCCESS)
     assert [operation for operation, _ in exchange.answers()] == ["success", "success"]
     assert exchange.keys("tokens/") == []
 
 
-def meanwhile(exchange: Exchange, operation: str, happens: Callable[[], object]) -> None:
-    """Something happens while a callback is on its way."""
+def meanwhile(exchange: Exchange, operation: str, happens: Callable[[], object], *, after: bool = False) -> None:
+    """Something happens while a callback is on its way, or its answer is."""
     call = getattr(exchange.step_functions, operation)
 
     def call_meanwhile(**arguments: str) -> Any:
         setattr(exchange.step_functions, operation, call)
+        if after:
+            answer = call(**arguments)
+            happens()
+            return answer
         happens()
         return call(**arguments)
 
@@ -288,17 +346,16 @@ def meanwhile(exchange: Exchange, operation: str, happens: Callable[[], object])
 def test_what_is_kept_is_what_was_given_whatever_is_dropped_meanwhile(exchange: Exchange) -> None:
     exchange.drop("success.json", "1")
     meanwhile(exchange, "send_task_heartbeat", lambda: exchange.drop("success.json", "2"))
-    exchange.tell(SUCCESS)
+    exchange.notify(SUCCESS)
     assert exchange.answers() == [("success", {"output": "1"})]
-    assert exchange.text(PROCESSED) == "1"
-    assert_rejected(exchange, SUCCESS, NOBODY_WAITS)
-    assert exchange.text(f"rejected/{SUCCESS}") == "2"
+    assert exchange.processed() == [("success.json", "1")]
+    assert_rejected(exchange, SUCCESS, ("2", NOBODY_WAITS))
 
 
 def test_the_token_of_a_wait_that_is_redriven_meanwhile_stays(exchange: Exchange) -> None:
     exchange.drop("success.json")
     meanwhile(exchange, "send_task_success", lambda: exchange.ask("new", SENT_AT + 1))
-    exchange.tell(SUCCESS)
+    exchange.notify(SUCCESS)
     assert json.loads(exchange.text(TOKEN_KEY))["taskToken"] == "new"
 
 
@@ -306,18 +363,70 @@ def test_the_token_of_an_answer_that_is_not_given_yet_stays(exchange: Exchange) 
     exchange.drop("success.json")
     with pytest.MonkeyPatch.context() as patch:
         break_off(exchange, patch, call=4, after=False)
-        exchange.tell(SUCCESS)
+        exchange.notify(SUCCESS)
     assert json.loads(exchange.text(TOKEN_KEY))["answer"]["key"] == SUCCESS
     file_exchange_inbox.forget_answered(SUCCESS)
     assert exchange.keys("tokens/") == [TOKEN_KEY]
 
 
+# ------------------------------------------------------------------ executions that have ended
+def test_the_token_of_an_execution_that_has_ended_is_removed(exchange: Exchange) -> None:
+    exchange.step_functions.settled.add(TOKEN)
+    for _ in range(2):
+        assert exchange.end() == NONE_FAILED
+        assert exchange.keys("tokens/") == []
+    # And what the partner drops then is kept, with the reason
+    exchange.notify(exchange.drop("success.json", "{}"))
+    assert_rejected(exchange, SUCCESS, ("{}", NOBODY_WAITS))
+
+
+def test_the_token_of_an_execution_that_was_redriven_meanwhile_stays(exchange: Exchange) -> None:
+    exchange.step_functions.settled.add(TOKEN)
+    exchange.ask("new", SENT_AT + 1)
+    exchange.end()
+    assert exchange.token() == "new"
+
+
+def test_an_answer_whose_workflow_ends_before_it_is_removed_is_not_rejected(exchange: Exchange) -> None:
+    # Given
+    exchange.drop("success.json", "{}")
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call=5, after=True)
+        exchange.notify(SUCCESS)
+    assert [operation for operation, _ in exchange.answers()] == ["success"]
+    # When
+    exchange.end()
+    exchange.notify(SUCCESS)
+    # Then
+    assert exchange.keys("rejected/") == exchange.keys("tokens/") == exchange.versions("inbound/") == []
+
+
+def test_an_answer_is_accepted_where_the_one_that_was_to_decide_is_gone(exchange: Exchange) -> None:
+    # Given an answer that is noted as the one that decides, and then removed by hand
+    exchange.drop("success.json", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call=4, after=False)
+        exchange.notify(SUCCESS)
+    bucket.remove_version(bucket.read(SUCCESS) or pytest.fail("there is none"))
+    # When
+    exchange.notify(exchange.drop("failure.json", "{}"))
+    # Then
+    assert [operation for operation, _ in exchange.answers()] == ["failure"]
+    assert exchange.keys("tokens/") == []
+
+
+@pytest.mark.parametrize("execution_id", [None, 5, "execution", [], "arn:aws:states:us-east-1:1:execution:m:n"])
+def test_the_end_of_what_is_no_execution_goes_back_to_the_queue(exchange: Exchange, execution_id: Any) -> None:
+    assert failed_records(exchange.end(execution_id)) == ["message-1"]
+    assert exchange.token() == TOKEN
+
+
 @pytest.mark.parametrize("name", ["success.json", "failure.json"])
 def test_a_late_answer_is_kept_with_the_reason_and_the_token_removed(exchange: Exchange, name: str) -> None:
     exchange.step_functions.settled.add(TOKEN)
-    exchange.tell(exchange.drop(name, "{}"))
+    exchange.notify(exchange.drop(name, "{}"))
     assert exchange.answers() == []
-    assert_rejected(exchange, f"inbound/{UUID}/{name}", NOBODY_WAITS)
+    assert_rejected(exchange, f"inbound/{UUID}/{name}", ("{}", NOBODY_WAITS))
     assert exchange.keys("tokens/") == exchange.keys("processed/") == []
 
 
@@ -326,35 +435,35 @@ def test_an_answer_before_the_request_is_written_out_waits_for_it() -> None:
         # Given
         key = exchange.drop("success.json")
         for receives in range(1, EARLY_RECEIVES):
-            assert failed_records(exchange.tell(key, receives=receives)) == ["message-1"]
+            assert failed_records(exchange.notify(key, receives=receives)) == ["message-1"]
         # When
         exchange.ask()
         # Then
-        assert exchange.tell(key, receives=EARLY_RECEIVES) == NONE_FAILED
+        assert exchange.notify(key, receives=EARLY_RECEIVES) == NONE_FAILED
         assert [operation for operation, _ in exchange.answers()] == ["success"]
 
 
 def test_an_answer_to_a_uuid_that_nobody_asked_under_is_rejected_in_the_end() -> None:
     with new_exchange() as exchange:
-        key = exchange.drop("success.json")
-        assert exchange.tell(key, receives=EARLY_RECEIVES) == NONE_FAILED
-        assert_rejected(exchange, key, NOBODY_WAITS)
+        key = exchange.drop("success.json", "{}")
+        assert exchange.notify(key, receives=EARLY_RECEIVES) == NONE_FAILED
+        assert_rejected(exchange, key, ("{}", NOBODY_WAITS))
 
 
 def test_a_redriven_wait_is_answered_under_its_own_token(exchange: Exchange) -> None:
     exchange.step_functions.settled.add(TOKEN)
     exchange.ask("new", SENT_AT + 1)
-    exchange.tell(exchange.drop("success.json"))
-    assert exchange.step_functions.answers("new") == ["heartbeat", "success"]
+    exchange.notify(exchange.drop("success.json"))
+    assert exchange.step_functions.answers("new")[-1] == "success"
     assert exchange.keys("tokens/") == []
 
 
 # ------------------------------------------------------------------ heartbeats
-def test_a_heartbeat_beats_and_is_removed_and_the_wait_goes_on(exchange: Exchange) -> None:
-    assert exchange.tell(exchange.drop("heartbeat", "")) == NONE_FAILED
+def test_a_heartbeat_is_reported_and_removed_and_the_wait_goes_on(exchange: Exchange) -> None:
+    assert exchange.notify(exchange.drop("heartbeat", "")) == NONE_FAILED
     assert exchange.step_functions.answers(TOKEN) == ["heartbeat"]
     assert exchange.keys("inbound/") == exchange.keys("rejected/") == []
-    exchange.tell(exchange.drop("success.json"))
+    exchange.notify(exchange.drop("success.json"))
     assert len(exchange.answers()) == 1
 
 
@@ -364,9 +473,9 @@ def test_a_heartbeat_for_nobody_is_removed(when: str) -> None:
         if when != "before the request":
             exchange.ask()
         if when == "after the answer":
-            exchange.tell(exchange.drop("success.json"))
+            exchange.notify(exchange.drop("success.json"))
         exchange.step_functions.settled.add(TOKEN)
-        assert exchange.tell(exchange.drop("heartbeat")) == NONE_FAILED
+        assert exchange.notify(exchange.drop("heartbeat")) == NONE_FAILED
         assert exchange.keys("inbound/") == exchange.keys("rejected/") == []
 
 
@@ -398,17 +507,17 @@ def test_a_record_that_does_not_say_how_often_it_came_is_handled_all_the_same(ex
 
 
 def test_an_event_about_a_file_that_is_gone_is_done_with(exchange: Exchange) -> None:
-    assert exchange.tell(SUCCESS, FAILURE, BEAT, "inbound/odd") == NONE_FAILED
+    assert exchange.notify(SUCCESS, FAILURE, HEARTBEAT, "inbound/odd") == NONE_FAILED
     assert exchange.step_functions.calls == []
 
 
 def test_neither_content_nor_token_nor_a_name_of_the_partners_is_logged(
     exchange: Exchange, printed: io.StringIO
 ) -> None:
-    exchange.tell(exchange.drop("4111111111111111.json", "4111111111111111"))
-    exchange.tell(exchange.drop("failure.json", '{"error": "4111111111111111", "cause": "4111111111111111"}'))
+    exchange.notify(exchange.drop("4111111111111111.json", "4111111111111111"))
+    exchange.notify(exchange.drop("failure.json", '{"error": "4111111111111111", "cause": "4111111111111111"}'))
     assert "file rejected" in printed.getvalue()
-    assert "answer taken" in printed.getvalue()
+    assert "answer accepted" in printed.getvalue()
     assert "4111111111111111" not in printed.getvalue()
     assert TOKEN not in printed.getvalue()
 
@@ -450,12 +559,13 @@ def test_an_answer_is_taken_once_wherever_it_breaks_off(exchange: Exchange, name
     key = exchange.drop(name, "{}")
     with pytest.MonkeyPatch.context() as patch:
         break_off(exchange, patch, call, after=after)
-        exchange.tell(key)
+        exchange.notify(key)
     # When the event comes again
-    assert exchange.tell(key) == NONE_FAILED
+    assert exchange.notify(key) == NONE_FAILED
     # Then
     assert exchange.step_functions.settled == {TOKEN}
-    assert exchange.keys() == [REQUEST_KEY, f"processed/{UUID}/{name}"]
+    assert exchange.processed() == [(name, "{}")]
+    assert exchange.keys("tokens/") == exchange.keys("rejected/") == exchange.versions("inbound/") == []
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -464,16 +574,16 @@ def test_a_file_is_rejected_wherever_that_breaks_off(exchange: Exchange, call: i
     key = exchange.drop("success.json", "{")
     with pytest.MonkeyPatch.context() as patch:
         break_off(exchange, patch, call, after=after)
-        exchange.tell(key)
-    assert exchange.tell(key) == NONE_FAILED
-    assert_rejected(exchange, key, NOT_JSON)
+        exchange.notify(key)
+    assert exchange.notify(key) == NONE_FAILED
+    assert_rejected(exchange, key, ("{", NOT_JSON))
 
 
 def test_the_breaks_reach_every_call_of_an_answer(exchange: Exchange) -> None:
     key = exchange.drop("success.json")
     with pytest.MonkeyPatch.context() as patch:
         made = break_off(exchange, patch, 1000, after=False)
-        exchange.tell(key)
+        exchange.notify(key)
     assert made() <= CALLS
 
 
@@ -495,9 +605,9 @@ def test_a_fault_of_the_bucket_brings_the_event_back(exchange: Exchange, operati
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange.s3, operation, fail)
-        assert failed_records(exchange.tell(key)) == ["message-1"]
-    assert exchange.tell(key) == NONE_FAILED
-    assert exchange.keys() == [REQUEST_KEY, PROCESSED]
+        assert failed_records(exchange.notify(key)) == ["message-1"]
+    assert exchange.notify(key) == NONE_FAILED
+    assert [name for name, _ in exchange.processed()] == ["success.json"]
 
 
 FILES = [("success.json", "{}"), ("success.json", "{"), ("failure.json", "{}"), ("heartbeat", ""), ("odd.json", "{}")]
@@ -521,18 +631,18 @@ def test_whatever_is_dropped_in_whatever_order_it_is_told_of_all_has_its_end(
                 exchange.ask()
             with pytest.MonkeyPatch.context() as patch:
                 break_off(exchange, patch, call, after=after)
-                exchange.tell(keys[which % len(keys)])
+                exchange.notify(keys[which % len(keys)])
         exchange.ask()
         # When each event comes for the last time
         for key in keys:
-            assert exchange.tell(key) == NONE_FAILED
+            assert exchange.notify(key) == NONE_FAILED
         # Then one usable answer has decided, if there was one, and every file is kept but the heartbeats
         usable = any(content == "{}" and name != "odd.json" for name, content in dropped)
         assert exchange.step_functions.settled == ({TOKEN} if usable else set())
         assert exchange.versions("inbound/") == []
         assert (exchange.keys("tokens/") == []) == usable
         assert len(exchange.keys("processed/")) == usable
-        names = {exchange.drop(name, content) for name, content in dropped if name != "heartbeat"}
-        kept = {key.removeprefix("rejected/") for key in exchange.keys("rejected/") if not key.endswith(".txt")}
-        taken = {key.replace("processed", "inbound") for key in exchange.keys("processed/")}
-        assert kept | taken == names
+        rejected = [
+            (key.rpartition("/")[2], content.decode()) for key in {*keys} for content, _ in exchange.rejected(key)
+        ]
+        assert sorted(rejected + exchange.processed()) == sorted(file for file in dropped if file[0] != "heartbeat")

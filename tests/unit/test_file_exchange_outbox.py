@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import file_exchange_outbox
+from callbacks import task
 from exchange import bucket
+from file_exchange_outbox import TAKEN
 from tests.unit.exchange import (
     EXECUTION_ID,
     REQUEST_KEY,
@@ -27,10 +29,6 @@ from tests.unit.support import CONTEXT, client_error, failed_records, sample_eve
 def exchange() -> Iterator[Exchange]:
     with new_exchange() as exchange:
         yield exchange
-
-
-def kept_token(exchange: Exchange) -> str:
-    return str(json.loads(exchange.text(TOKEN_KEY))["taskToken"])
 
 
 def test_the_partner_is_told_what_is_asked_where_to_answer_and_until_when(exchange: Exchange) -> None:
@@ -86,7 +84,7 @@ def test_a_message_that_comes_again_writes_nothing_even_after_the_exchange_is_ov
     exchange.ask()
     assert exchange.versions() == before
     # And when the partner has answered
-    exchange.tell(exchange.drop("success.json"))
+    exchange.notify(exchange.drop("success.json"))
     after_answer = exchange.versions()
     exchange.ask()
     assert exchange.versions() == after_answer
@@ -95,13 +93,14 @@ def test_a_message_that_comes_again_writes_nothing_even_after_the_exchange_is_ov
 
 def test_a_redriven_wait_replaces_token_and_request_and_its_older_message_comes_too_late(exchange: Exchange) -> None:
     exchange.ask("old", SENT_AT)
+    exchange.step_functions.settled.add("old")
     exchange.ask("new", SENT_AT + 1)
-    assert kept_token(exchange) == "new"
+    assert exchange.token() == "new"
     assert '"askedAt": "2026-11-20T10:00:00.001+00:00"' in exchange.text(REQUEST_KEY)
     # When
     exchange.ask("old", SENT_AT)
     # Then
-    assert kept_token(exchange) == "new"
+    assert exchange.token() == "new"
     assert len(exchange.versions()) == 4
 
 
@@ -112,14 +111,121 @@ def test_an_older_message_writes_nothing_where_the_newer_one_broke_off(
     with monkeypatch.context() as patch:
         patch.setattr(file_exchange_outbox, "partner_request", lambda *_: 1 / 0)
         assert failed_records(exchange.ask("new", SENT_AT + 1)) == ["message-1"]
+    exchange.step_functions.settled.add("old")
     # When
     exchange.ask("old", SENT_AT)
     # Then
     assert exchange.keys() == [TOKEN_KEY]
-    assert kept_token(exchange) == "new"
+    assert exchange.token() == "new"
     # And the newer one is made good
     exchange.ask("new", SENT_AT + 1)
     assert exchange.keys() == [REQUEST_KEY, TOKEN_KEY]
+
+
+# ------------------------------------------------------------------ who waits
+@pytest.mark.parametrize("sent_at", [SENT_AT - 1, SENT_AT, SENT_AT + 1], ids=["earlier", "at once", "later"])
+@pytest.mark.parametrize("execution", [EXECUTION_ID, None], ids=["of this execution", "of no execution"])
+def test_a_settled_token_replaces_none_whenever_it_is_sent(
+    exchange: Exchange, sent_at: int, execution: str | None
+) -> None:
+    # Given
+    exchange.ask("live", SENT_AT)
+    exchange.step_functions.settled.add("settled")
+    before = exchange.versions()
+    # When
+    event = request_event("settled", sent_at)
+    body = json.loads(event["Records"][0]["body"])
+    event["Records"][0]["body"] = json.dumps({**body, "executionId": execution})
+    assert failed_records(file_exchange_outbox.lambda_handler(event, CONTEXT)) == []
+    # Then
+    assert (exchange.versions(), exchange.token()) == (before, "live")
+    exchange.notify(exchange.drop("success.json"))
+    assert exchange.step_functions.answers("live")[-1] == "success"
+
+
+def test_a_token_of_another_execution_that_waits_is_not_replaced(exchange: Exchange) -> None:
+    exchange.ask("live", SENT_AT)
+    event = request_event("other", SENT_AT + 1)
+    body = json.loads(event["Records"][0]["body"])
+    event["Records"][0]["body"] = json.dumps({**body, "executionId": f"{EXECUTION_ID}2"})
+    file_exchange_outbox.lambda_handler(event, CONTEXT)
+    assert exchange.token() == "live"
+    [(operation, failure)] = exchange.answers()
+    assert (operation, failure) == ("failure", {"error": "FileExchange.InvalidRequest", "cause": TAKEN})
+
+
+@pytest.mark.parametrize("sent_at", [SENT_AT, SENT_AT + 1], ids=["delivered again", "sent again"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_message_after_the_end_stores_no_token_and_asks_nobody(
+    exchange: Exchange, sent_at: int, answered: bool
+) -> None:
+    # Given
+    exchange.ask()
+    if answered:
+        exchange.notify(exchange.drop("success.json"))
+    else:
+        exchange.step_functions.settled.add(TOKEN)
+    exchange.end()
+    request = exchange.text(REQUEST_KEY)
+    # When
+    exchange.ask(sent_at=sent_at)
+    # Then
+    assert (exchange.keys("tokens/"), exchange.text(REQUEST_KEY)) == ([], request)
+
+
+def test_a_message_sent_again_while_its_workflow_waits_writes_nothing(exchange: Exchange) -> None:
+    exchange.ask(sent_at=SENT_AT)
+    before = exchange.versions()
+    exchange.ask(sent_at=SENT_AT + 1)
+    assert exchange.versions() == before
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_a_token_whose_wait_ends_while_it_is_stored_is_removed(
+    exchange: Exchange, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait ends before one of the calls: of the looks, the heartbeats and the write of the token."""
+    # Given
+    made = 0
+
+    def ending(operation: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made == calls + 1:
+                exchange.step_functions.settled.add(TOKEN)
+                exchange.end()
+            return operation(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(bucket, "_call", ending(bucket._call))
+    monkeypatch.setattr(task, "_send", ending(task._send))
+    # When
+    assert failed_records(exchange.ask()) == []
+    # Then
+    assert exchange.keys() == []
+
+
+def test_of_two_deliveries_at_once_none_leaves_the_token_of_a_workflow_that_was_answered(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given one delivery whose request is answered between the other's heartbeat and its write
+    write = bucket.write
+
+    def write_late(*arguments: Any, **options: Any) -> str:
+        monkeypatch.setattr(bucket, "write", write)
+        exchange.ask()
+        exchange.notify(exchange.drop("success.json"))
+        exchange.end()
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(bucket, "write", write_late)
+    # When
+    exchange.ask()
+    # Then
+    assert exchange.keys("tokens/") == []
+    assert len(exchange.answers()) == 1
 
 
 @pytest.mark.parametrize("key", [TOKEN_KEY, REQUEST_KEY])
@@ -151,6 +257,10 @@ def test_of_two_deliveries_at_once_one_comes_back(
         {"uuid": None},
         {"timeoutSeconds": None},
         {"heartbeatSeconds": "3"},
+        {"heartbeatSeconds": True},
+        {"timeoutSeconds": 10**20},
+        {"timeoutSeconds": 0},
+        {"info": float("nan")},
     ],
     ids=repr,
 )

@@ -107,7 +107,7 @@ def test_an_api_call_that_succeeds_has_the_response_as_its_output() -> None:
 
 
 # ------------------------------------------------------------------ a file exchange
-ASKED: Fields = {"uuid": "6f2f2a5e-3c1d-5b6a-9e0f-1a2b3c4d5e6f", "info": None}
+ASKED: Fields = {"uuid": "3b412a43-2986-5a1d-9119-cf193fd96cd6", "info": None}
 
 
 @pytest.mark.parametrize("content", [{"status": "done"}, [1], "text", None, [], {}, False], ids=repr)
@@ -135,22 +135,49 @@ def test_a_request_is_processed_three_times_at_most_and_one_that_is_invalid_once
     assert (others["MaxAttempts"], others["BackoffRate"], others["JitterStrategy"]) == (2, 2, "FULL")
 
 
+DATA_TOO_LONG = {"Error": "Callback.DataLimitExceeded", "Cause": TOO_LONG}
+
+
 @pytest.mark.parametrize(
-    ("request_made", "path", "uuid"),
+    ("request_made", "path", "uuid", "end"),
     [
-        (ASKED, ["ProcessRequest", "WaitForResponse"], ASKED["uuid"]),
-        (Failure(DECLINED), ["ProcessRequest"], None),
-        (Failure({**DECLINED, "Error": "States.DataLimitExceeded"}), ["ProcessRequest"], None),
+        (ASKED, ["ProcessRequest", "WaitForResponse"], ASKED["uuid"], DECLINED),
+        (Failure(DECLINED), ["ProcessRequest"], None, DECLINED),
+        (Failure({**DECLINED, "Error": "States.DataLimitExceeded"}), ["ProcessRequest"], None, DATA_TOO_LONG),
     ],
     ids=["by the partner", "by the processor", "by its size"],
 )
-def test_a_file_exchange_that_fails_is_told(request_made: Json, path: list[str], uuid: str | None) -> None:
+def test_a_file_exchange_that_fails_is_notified(
+    request_made: Json, path: list[str], uuid: str | None, end: Fields
+) -> None:
     execution = play(EXCHANGE, {}, Failure(DECLINED), request_made)
     assert execution.entered == [*path, "NotifyFailure", "ExchangeFailed"]
-    assert execution.failure is not None
-    ids = {"uuid": uuid, "executionId": EXECUTION_ID}
-    assert execution.notification == {"outcome": "FAILED", **execution.failure, **ids}
-    assert execution.failure["Cause"] == DECLINED["Cause"]
+    assert execution.failure == end
+    assert execution.notification == {"outcome": "FAILED", **end, "uuid": uuid, "executionId": EXECUTION_ID}
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (TIMED_OUT, "No answer came within 604,800 seconds."),
+        (MISSED_HEARTBEAT, "Neither an answer nor a heartbeat came within 259,200 seconds."),
+    ],
+    ids=["no answer", "no heartbeat"],
+)
+def test_a_partner_that_does_not_answer_is_said_to_miss_the_answer_or_a_heartbeat(failure: Failure, cause: str) -> None:
+    wait = EXCHANGE["States"]["WaitForResponse"]
+    assert any(f"{wait[name]:,} seconds" in cause for name in ("TimeoutSeconds", "HeartbeatSeconds"))
+    execution = play(EXCHANGE, {}, failure, ASKED)
+    assert execution.failure == {"Error": "Callback.TimedOut", "Cause": cause}
+    assert execution.notification.items() >= execution.failure.items()
+
+
+def test_the_notification_of_an_answer_that_became_a_pointer_is_whole() -> None:
+    pointer = {"bucket": "b" * 63, "key": f"processed/{ASKED['uuid']}/{'v' * 32}/failure.json", "versionId": "v" * 32}
+    cause = json.dumps({**pointer, "bytes": 5 * 1024**3})
+    execution = play(EXCHANGE, {}, Failure({"Error": "Callback.Failed", "Cause": cause}), ASKED)
+    assert execution.notification["Cause"] == cause
+    assert play(EXCHANGE, {}, pointer, ASKED).output == pointer
 
 
 def test_files_are_kept_for_longer_than_any_wait_and_removed_tokens_for_a_day() -> None:
@@ -166,7 +193,23 @@ def test_files_are_kept_for_longer_than_any_wait_and_removed_tokens_for_a_day() 
 def test_a_rejected_file_alarms() -> None:
     rejected = resources("templates/file-exchange.yaml", "AWS::Logs::MetricFilter")["FilesRejectedMetricFilter"]
     assert matches(rejected["FilterPattern"], {"message": "file rejected"})
-    assert not matches(rejected["FilterPattern"], {"message": "answer taken"})
+    assert not matches(rejected["FilterPattern"], {"message": "answer accepted"})
+
+
+def test_whatever_ends_an_execution_its_end_is_reported_to_the_inbox_without_its_data() -> None:
+    rule = resources("templates/file-exchange.yaml", "AWS::Events::Rule")["ExecutionEndedRule"]
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+            "stateMachineArn": [{"Ref": "FileExchangeStateMachine"}],
+        },
+    }
+    [target] = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["InboundQueue", "Arn"]}
+    event = {"detail": {"executionArn": EXECUTION_ID, "status": "FAILED", "input": "{}"}}
+    assert json.loads(transformed(event, target["InputTransformer"])) == {"endedExecutionId": EXECUTION_ID}
 
 
 # ------------------------------------------------------------------ the asynchronous API
@@ -201,7 +244,7 @@ def test_an_error_or_cause_that_says_nothing_is_put_in_words(definition: Fields,
 def test_an_error_or_cause_of_a_file_exchange_that_says_nothing_is_put_in_words(error: str, cause: Fields) -> None:
     failure = Failure({"Error": error, **cause})
     for execution in (play(EXCHANGE, {}, failure, ASKED), play(EXCHANGE, {}, "unasked", failure)):
-        assert execution.failure == {"Error": error or "Callback.Failed", "Cause": NO_CAUSE}
+        assert execution.failure == {"Error": ERRORS[error], "Cause": NO_CAUSE}
         assert execution.notification.items() >= execution.failure.items()
 
 
@@ -636,7 +679,7 @@ UNCAUGHT = [
 ]
 
 
-@pytest.mark.parametrize("template", [name for name in TEMPLATES if "file-exchange" not in name])
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_faults_of_the_machinery_and_lost_callbacks_alarm_and_refusals_do_not(template: str) -> None:
     filters = resources(template, "AWS::Logs::MetricFilter").values()
     of_state_machine = [one for one in filters if one["LogGroupName"] != {"Ref": "FunctionLogGroup"}]
