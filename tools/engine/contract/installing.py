@@ -4,8 +4,10 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from ministack.core import iam_actions
 from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
@@ -26,6 +28,7 @@ from tools.engine.contract.executions import (
     stop_execution,
 )
 from tools.engine.contract.runs import work
+from tools.engine.contract.tokens import machine_of
 
 ANSWERS: dict[str, Callable[[Request], Answer]] = {
     "StartExecution": start_execution,
@@ -53,6 +56,7 @@ def install() -> None:
     sfn._delete_state_machine = _and_then(sfn._delete_state_machine, lambda request: forget(request["stateMachineArn"]))
     sfn.reset = _and_then(sfn.reset, forget)
     sfn.handle_request = _handler(sfn.handle_request)
+    iam_actions.extract_resource_arn = _resource(iam_actions.extract_resource_arn)
 
 
 def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -> Callable[..., Any]:
@@ -88,6 +92,19 @@ def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
         return await ministacks(method, path, headers, body, query)
 
     return handle_request
+
+
+def _resource(ministacks: Callable[..., str]) -> Callable[..., str]:
+    """IAM decides about an answer by the state machine whose task it is for."""
+
+    def resource(service: str, method: str, path: str, headers: dict[str, str], body: bytes, *more: Any) -> str:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if service == "states" and action in ANSWERS and action.startswith("SendTask"):
+            with suppress(ValueError):
+                return machine_of(str(json.loads(body).get("taskToken"))) or "*"
+        return ministacks(service, method, path, headers, body, *more)
+
+    return resource
 
 
 def _skip(seconds: float) -> Any:
