@@ -14,7 +14,7 @@ LAYERS = {
     "lint": "templates and state machines, and that each rule finds the fault planted for it",
     "e2e": "the workflows, deployed and run from start to notification",
     "aws": "what AWS alone shows",
-    "browser": "the page on which a person decides, in a browser: by hand, by keys, and what scanners do",
+    "browser": "the page on which a person decides, and the desk, in a browser: by hand, by keys, and what scanners do",
     "faults": "the same with faults from outside: nothing is lost, nothing is doubled",
     "containers": "every function in a container, with every sample event, and with live tokens",
     "security": "what roles may do, and that no token or card number gets out",
