@@ -93,6 +93,7 @@ def test_both_examples(others: Others, engine: Engine) -> None:
         assert answer.send(others.aws, wait, answer.Answer(error="Work.Refused")) == "DELIVERED"
 
 
+@pytest.mark.slow
 def test_a_thousand_are_listed_within_ten_seconds(others: Others) -> None:
     machine = others.start({"Ask": others.ask()}, count=1000)
     others.waits(machine, 1000)
