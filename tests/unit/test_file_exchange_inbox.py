@@ -488,11 +488,14 @@ def test_a_heartbeat_for_nobody_is_removed(when: str) -> None:
         ("heartbeat", [], 0),
         ("odd_key", [], 0),
         ("batch_with_bad_records", ["success"], 2),
+        ("execution_ended", [], 0),
     ],
 )
 def test_sample_events(exchange: Exchange, name: str, outcomes: list[str], returned: int) -> None:
     event = sample_event(f"file_exchange_inbox/{name}")
-    exchange.drop(json.loads(event["Records"][0]["body"])["detail"]["object"]["key"], "{}")
+    about = json.loads(event["Records"][0]["body"])
+    if "detail" in about:
+        exchange.drop(about["detail"]["object"]["key"], "{}")
     response = file_exchange_inbox.lambda_handler(event, CONTEXT)
     assert [operation for operation, _ in exchange.answers()] == outcomes
     assert len(failed_records(response)) == returned
