@@ -25,7 +25,7 @@ PAYLOAD = {"uuid": "3b412a43-2986-5a1d-9119-cf193fd96cd6", "info": {"orderId": "
 
 
 def returned(*records: int) -> dict[str, Any]:
-    """Records, by the end of their IDs, that a queue or stream is to deliver again: their callbacks could not be sent."""
+    """Records, by the end of their IDs, that a queue or stream delivers again: their callbacks could not be sent."""
     return {"returned": list(records)}
 
 
