@@ -249,8 +249,9 @@ def what_happened(step: Step, story: Story) -> Iterator[str]:
         told = [f"{text} {limit:,} s" for text, limit in limits.items() if limit]
         yield ", ".join([f"{'waits' if running and not step.end else 'waited'} for an answer", *told])
     for line in step.lines:
-        outcome = f", {line['outcome']}" if line.get("outcome") in ANSWERS else ""
-        yield f"{_short(str(line.get('function_name')), story.stack)}: {line.get('message')}{outcome}"
+        more = line.get("outcome") if line.get("outcome") in ANSWERS else line.get("reason")
+        said = f"{line.get('message')}, {more}" if more else line.get("message")
+        yield f"{_short(str(line.get('function_name')), story.stack)}: {said}"
     if step.waits and step.answered and not step.lines:
         yield "answered by whoever held the token: no log line names the execution"
     for number, error in enumerate(step.errors, 1):

@@ -23,10 +23,9 @@ def event(number: int, kind: str, **details: Any) -> Event:
     return {"id": number, "type": kind, **details}
 
 
-def scheduled(number: int, integration: str) -> Event:
-    service, _, resource = integration.partition(":")
-    details = {"resourceType": service, "resource": resource}
-    return event(number, "TaskScheduled", taskScheduledEventDetails=details)
+def scheduled(number: int, resource: str) -> Event:
+    kind, _, name = resource.rpartition(":")
+    return event(number, "TaskScheduled", taskScheduledEventDetails={"resourceType": kind, "resource": name})
 
 
 # ------------------------------------------------------------------ the arithmetic

@@ -115,6 +115,12 @@ def test_one_that_runs_says_what_it_waits_for() -> None:
     assert "waits for an answer, at most 90 s" in story
 
 
+def test_a_record_that_goes_back_to_the_queue_is_told_with_its_reason() -> None:
+    back = line("record goes back to the queue", 5, reason="CallbackNotDelivered: ThrottlingException")
+    told_so = "WorkerFunction: record goes back to the queue, CallbackNotDelivered: ThrottlingException"
+    assert told_so in told(history(*ASK), lines=(back,))
+
+
 def test_one_that_was_stopped_says_where() -> None:
     story = told(history(*ASK, ("ExecutionAborted", {"error": "Changed my mind"})), status="ABORTED")
     assert "waited for an answer" in story

@@ -527,7 +527,7 @@ def test_neither_content_nor_token_nor_a_name_of_the_partners_is_logged(
 
 # ------------------------------------------------------------------ wherever it breaks off
 class Broken(Exception):
-    """In the place of the end of a process."""
+    """In place of the end of a process."""
 
 
 def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after: bool) -> Callable[[], int]:
@@ -551,7 +551,7 @@ def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after
     return lambda: made
 
 
-CALLS = 12  # of an answer: see, find, beat, claim, copy, answer, remove, forget; then see and find that all is done
+CALLS = 12  # of an answer: read, find, heartbeat, claim, copy, deliver, remove, forget, and read that nothing is left
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

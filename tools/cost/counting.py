@@ -122,8 +122,6 @@ def size(line: str) -> int:
 
 def _integration(event: Event) -> str:
     """`sqs:sendMessage`, whichever way the state machine calls it."""
-    if event["type"] == "LambdaFunctionScheduled":
-        return "lambda:invoke"
     details = event["taskScheduledEventDetails"]
     return f"{details['resourceType'].removeprefix('aws-sdk:')}:{details['resource'].partition('.')[0]}"
 
