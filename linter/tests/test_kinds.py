@@ -64,6 +64,7 @@ FAULTS: list[tuple[str, Fields, Fields]] = [
     ("EC1027", wait(Catch=catch("States.HeartbeatTimeout"), HeartbeatSeconds=60), {}),
     ("EC1027", inside(wait(Catch=catch("Refused")), Catch=catch("States.TaskFailed")), {}),
     ("EC1027", {**without(wait(Catch=catch("Refused")), "TimeoutSeconds"), "TimeoutSecondsPath": "$.s"}, {}),
+    ("EC1027", inside(wait(), Catch=catch("States.TaskFailed")), {}),
     # no timeout
     ("EC1007", without(wait(), "TimeoutSeconds"), {}),
     ("EC1007", without(wait(HeartbeatSeconds=60), "TimeoutSeconds"), {}),
@@ -456,3 +457,29 @@ def test_names_that_yaml_reads_as_booleans_are_named_once(name: str) -> None:
     quoted = template_of(parse(text.replace(name, f'"{name}"'), Path("kind.asl.yaml")))
     assert quoted
     assert {rule.id for rule in RULES.values() if list(rule.problems(quoted))} == set()
+
+
+@pytest.mark.parametrize("resource", ["sns:publish", "sqs:sendMessage", "aws-sdk:sesv2:sendEmail", "events:putEvents"])
+def test_a_request_before_its_token_is_stored_is_found(resource: str) -> None:
+    store = wait("aws-sdk:dynamodb:putItem", {"TableName": "t", "Item": {"t": {"S.$": TOKEN}}})
+    ask = {**task(resource, {}), "Next": "Store"}
+    body = {"StartAt": "Ask", "States": {"Ask": ask, "Store": store, "Done": DONE}}
+    template = template_of(parse(json.dumps(body), HERE))
+    assert template
+    [problem] = RULES["EC1033"].problems(template)
+    assert problem.message == "Store: stores its task token while Ask before it asks: the answer may come first"
+
+
+@pytest.mark.parametrize(
+    "named", [{"Ref": "Activity"}, {"Fn::GetAtt": ["Activity", "Arn"]}, {"Fn::Sub": "${Activity}"}]
+)
+def test_an_activity_of_the_template_is_known_by_its_reference(named: Json) -> None:
+    state = {"Type": "Task", "Resource": named, "End": True}
+    machine = {
+        "Type": "AWS::Serverless::StateMachine",
+        "Properties": {"Definition": {"StartAt": "A", "States": {"A": state}}},
+    }
+    activity = {"Type": "AWS::StepFunctions::Activity", "Properties": {"Name": "a"}}
+    template = template_of(parse(json.dumps({"Resources": {"Machine": machine, "Activity": activity}}), HERE))
+    assert template
+    assert [problem.message[:25] for problem in RULES["EC1007"].problems(template)] == ["A: TimeoutSeconds is miss"]
