@@ -429,7 +429,7 @@ def is_template(value: Json) -> bool:
 
 
 def _as_texts(value: Json) -> tuple[Json, Fields]:
-    """A definition with `${Name}` in the place of each function of CloudFormation, and what each stands for."""
+    """A definition with `${Name}` instead of each function of CloudFormation, and what each stands for."""
     found: Fields = {}
 
     def replaced(value: Json) -> Json:

@@ -459,17 +459,6 @@ def test_names_that_yaml_reads_as_booleans_are_named_once(name: str) -> None:
     assert {rule.id for rule in RULES.values() if list(rule.problems(quoted))} == set()
 
 
-@pytest.mark.parametrize("resource", ["sns:publish", "sqs:sendMessage", "aws-sdk:sesv2:sendEmail", "events:putEvents"])
-def test_a_request_before_its_token_is_stored_is_found(resource: str) -> None:
-    store = wait("aws-sdk:dynamodb:putItem", {"TableName": "t", "Item": {"t": {"S.$": TOKEN}}})
-    ask = {**task(resource, {}), "Next": "Store"}
-    body = {"StartAt": "Ask", "States": {"Ask": ask, "Store": store, "Done": DONE}}
-    template = template_of(parse(json.dumps(body), HERE))
-    assert template
-    [problem] = RULES["EC1033"].problems(template)
-    assert problem.message == "Store: stores its task token while Ask before it asks: the answer may come first"
-
-
 @pytest.mark.parametrize(
     "named", [{"Ref": "Activity"}, {"Fn::GetAtt": ["Activity", "Arn"]}, {"Fn::Sub": "${Activity}"}]
 )
