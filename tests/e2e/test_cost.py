@@ -9,7 +9,7 @@ import pytest
 from tools.cost import prices
 from tools.cost.arithmetic import ITEMS, Standing, empty_receives, key_requests, per_million_runs, standing
 from tools.cost.counting import Event, Observed, bill, metrics, size
-from tools.cost.page import PAGE, page, read_counts
+from tools.cost.page import read_counts
 from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
 from tools.deployment import configured_stack_name
 
@@ -84,11 +84,6 @@ def test_what_is_billed_of_a_run_with_a_retry() -> None:
     assert (billed["log bytes: functions"], billed["log bytes: metrics"]) == (size(line), size(metric))
     assert size(line) == len(line) + prices.LOG_EVENT_BYTES
     assert billed["log bytes: Step Functions"] > 0
-
-
-def test_page_says_what_was_counted_at_the_prices_of_the_table() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert page(text, COUNTS, STANDING) == text, "make cost writes it anew"
 
 
 # ------------------------------------------------------------------ real runs

@@ -4,12 +4,14 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from ministack.core import iam_actions
 from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
-from tools.engine.contract import distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
+from tools.engine.contract import definitions, distributed, expressions, functions, groups, services, tasks  # noqa: F401 - states
 from tools.engine.contract.answers import get_activity_task, send_task_failure, send_task_heartbeat, send_task_success
 from tools.engine.contract.clock import clock
 from tools.engine.contract.executions import (
@@ -26,6 +28,7 @@ from tools.engine.contract.executions import (
     stop_execution,
 )
 from tools.engine.contract.runs import work
+from tools.engine.contract.tokens import machine_of
 
 ANSWERS: dict[str, Callable[[Request], Answer]] = {
     "StartExecution": start_execution,
@@ -46,12 +49,14 @@ def install() -> None:
     services.install()
     functions.install()
     sfn._evaluate_jsonata = expressions.evaluate
+    sfn._validate_definition_jsonata = _first_of(definitions.problem, sfn._validate_definition_jsonata)
     sfn._start_execution = start_execution
     sfn._run_execution = run_to_its_end
     sfn._service_model = functools.cache(sfn._service_model)
     sfn._delete_state_machine = _and_then(sfn._delete_state_machine, lambda request: forget(request["stateMachineArn"]))
     sfn.reset = _and_then(sfn.reset, forget)
     sfn.handle_request = _handler(sfn.handle_request)
+    iam_actions.extract_resource_arn = _resource(iam_actions.extract_resource_arn)
 
 
 def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -> Callable[..., Any]:
@@ -61,6 +66,16 @@ def _and_then(function: Callable[..., Any], afterwards: Callable[..., object]) -
         return answer
 
     return both
+
+
+def _first_of(*checks: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    def first(definition: object) -> str | None:
+        if not isinstance(definition, str):  # an update of something else
+            return None
+        found = next((found for check in checks if (found := check(definition))), None)
+        return f"Invalid State Machine Definition: '{found}'" if found else None
+
+    return first
 
 
 def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +92,19 @@ def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
         return await ministacks(method, path, headers, body, query)
 
     return handle_request
+
+
+def _resource(ministacks: Callable[..., str]) -> Callable[..., str]:
+    """IAM decides about an answer by the state machine whose task it is for."""
+
+    def resource(service: str, method: str, path: str, headers: dict[str, str], body: bytes, *more: Any) -> str:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if service == "states" and action in ANSWERS and action.startswith("SendTask"):
+            with suppress(ValueError):
+                return machine_of(str(json.loads(body).get("taskToken"))) or "*"
+        return ministacks(service, method, path, headers, body, *more)
+
+    return resource
 
 
 def _skip(seconds: float) -> Any:
