@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+FLAGSHIP = "payment-callback"  # the workflow of template.yaml
 PROJECT = Path(__file__).resolve().parent.parent
 
 

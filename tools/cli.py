@@ -9,10 +9,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import FrameType
 from typing import Any, NoReturn
 
-from tools import PROJECT, ToolError, plain, version
+from tools import FLAGSHIP, PROJECT, ToolError, plain, version
 from tools.deployment import configured_stack_name, deploy
 from tools.engine.engine import Engine, EngineError, calls_explained
 from tools.engine.layers import cache_layers
@@ -20,7 +21,6 @@ from tools.engine.lock import exclusive
 from tools.engine.processes import INTERRUPTS
 
 DIRECTORY = PROJECT / ".aws-local"
-FLAGSHIP = "payment-callback"
 MOST_SECONDS = 10 * 366 * 86_400
 # Commands that read their own options: the module, what it does, and the make target that installs what it needs
 PROGRAMS = {
@@ -95,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("event", nargs="?", default="", help="path of a JSON file, or - for standard input")
             command.add_argument("--config-env", default="default", help="section of samconfig.toml (default: default)")
     for name, (module, text, target) in PROGRAMS.items():
+        if find_spec(module.rpartition(".")[0]) is None or find_spec(module) is None:
+            continue  # a project of somebody's own has only what runs its workflow
         commands.add_parser(name, help=text, add_help=False).set_defaults(program=(module, target))
     return parser
 

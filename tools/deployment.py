@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tools import PROJECT, ToolError, plain, version
+from tools import FLAGSHIP, PROJECT, ToolError, plain, version
 from tools.engine.engine import Engine
 from tools.engine.processes import interrupts_held
 
@@ -69,7 +69,7 @@ def deploy(
 
 def configured_stack_name(config_env: str = "default") -> str:
     """The stack of a section of samconfig.toml, as the documents' commands name it, whatever was saved there since."""
-    return "payment-callback" if config_env == "default" else config_env
+    return FLAGSHIP if config_env == "default" else config_env
 
 
 def template_file(config_env: str = "default") -> str:

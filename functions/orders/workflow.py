@@ -34,9 +34,10 @@ def follow_execution(order_id: str, execution_id: str) -> None:
         order = store.find(order_id)
         if order is None:
             return
-        if task and status not in ("RUNNING", "PENDING_REDRIVE"):
-            store.forget_task(order_id, task)
         ended = how_ended(status, error, order.settled)
+        answered = order.decision and not ended  # and who answers removes the token
+        if task and status not in ("RUNNING", "PENDING_REDRIVE") and not answered:
+            store.forget_task(order_id, task)
         changed = ended != order.ended
         if changed and ended:
             if order.decision:
@@ -47,13 +48,16 @@ def follow_execution(order_id: str, execution_id: str) -> None:
 
 
 def how_ended(status: str, error: str | None, settled: str | None) -> str | None:
-    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise."""
+    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise.
+
+    `status` is as Step Functions names it, `settled` as the table has it.
+    """
     match status, error, settled:
         case ("RUNNING" | "PENDING_REDRIVE" | "SUCCEEDED", _, _) | (_, _, "EXPIRED" | "FAILED"):
             return None
         case ("FAILED", "Order.Cancelled", "CANCELLED") | ("FAILED", "Order.Expired", None):
             return None
-    return "FAILED" if status == "FAILED" else "STOPPED"
+    return "STOPPED" if status == "ABORTED" else "FAILED"
 
 
 def _describe(execution_id: str) -> tuple[str, str | None]:

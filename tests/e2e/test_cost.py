@@ -24,7 +24,8 @@ def event(number: int, kind: str, **details: Any) -> Event:
 
 
 def scheduled(number: int, resource: str) -> Event:
-    return event(number, "TaskScheduled", taskScheduledEventDetails={"resource": f"arn:aws:states:::{resource}"})
+    kind, _, name = resource.rpartition(":")
+    return event(number, "TaskScheduled", taskScheduledEventDetails={"resourceType": kind, "resource": name})
 
 
 # ------------------------------------------------------------------ the arithmetic

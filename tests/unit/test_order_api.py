@@ -281,7 +281,7 @@ def test_a_decision_whose_workflow_was_stopped_is_shown_as_stopped_also_to_who_d
     assert request(sample, PAGE if sample == "decide_on_page" else None)[0] == 409
 
 
-def test_an_order_that_is_never_started_expires(table: Any, step_functions: Any) -> None:
+def test_an_order_that_is_never_started_expires(table: Any) -> None:
     body = {"orderId": "order-1", "orderDetails": "2 books"}
     request("create_order", body=body)
     never_started(table)
@@ -292,6 +292,14 @@ def test_an_order_that_is_never_started_expires(table: Any, step_functions: Any)
     with pytest.raises(store.AlreadySettled):
         store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE)
     assert request("show_confirmation_page", PAGE)[0] == 404
+
+
+def test_an_order_that_was_decided_before_it_was_started_can_be_started_late(table: Any) -> None:
+    request("create_order")
+    request("confirm_order")
+    never_started(table)
+    assert request("create_order")[:2] == (202, {"orderId": "order-1", "state": "CONFIRMED"})
+    assert store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE) == FUTURE
 
 
 def test_an_order_of_an_older_version_has_no_time_to_be_started_by(table: Any) -> None:

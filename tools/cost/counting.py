@@ -119,10 +119,8 @@ def size(line: str) -> int:
 
 def _integration(event: Event) -> str:
     """`sqs:sendMessage`, whichever way the state machine calls it."""
-    if event["type"] == "LambdaFunctionScheduled":
-        return "lambda:invoke"
-    resource = event["taskScheduledEventDetails"]["resource"].removeprefix("arn:aws:states:::")
-    return str(resource.removeprefix("aws-sdk:").partition(".")[0])
+    details = event["taskScheduledEventDetails"]
+    return f"{details['resourceType'].removeprefix('aws-sdk:')}:{details['resource'].partition('.')[0]}"
 
 
 def _is_report(line: str) -> bool:

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 
-from tools import ToolError
-from tools.demos import async_api, file_exchange, manual_callback, order_confirmation, payment_callback
+from tools import FLAGSHIP, ToolError
 from tools.engine.engine import Engine
+
+DEMOS = sorted(
+    path.stem.replace("_", "-")
+    for path in Path(__file__).parent.glob("*.py")
+    if path.stem not in ("__init__", "common")
+)
 
 
 @dataclass(frozen=True)
@@ -16,17 +23,9 @@ class Demo:
     run: Callable[[Engine, Mapping[str, str]], bool]
 
 
-DEMOS = {
-    "payment-callback": Demo("default", payment_callback.run),
-    "manual-callback": Demo("manual-callback", manual_callback.run),
-    "async-api": Demo("async-api", async_api.run),
-    "file-exchange": Demo("file-exchange", file_exchange.run),
-    "order-confirmation": Demo("order-confirmation", order_confirmation.run),
-}
-
-
 def find_demo(name: str) -> Demo:
     """Raises ToolError for a name that no demo has."""
     if name not in DEMOS:
         raise ToolError(f"There is no demo {name!r}: choose from {', '.join(DEMOS)}.")
-    return DEMOS[name]
+    module = import_module(f"tools.demos.{name.replace('-', '_')}")
+    return Demo("default" if name == FLAGSHIP else name, module.run)

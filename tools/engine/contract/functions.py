@@ -8,7 +8,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -17,6 +17,9 @@ from ministack.services import dynamodb, lambda_svc
 Result = dict[str, Any]
 Function = Callable[..., Any]
 
+# Lambda has a machine for each invocation; here all share one. More at once only start more processes, each of
+# which then runs into its timeout. What a function itself invokes does not wait: it would wait for its caller.
+_at_once = threading.BoundedSemaphore(max(8, 4 * (os.cpu_count() or 1)))
 _this_thread = threading.local()
 _failures: dict[str, tuple[int, int]] = {}  # of an event source mapping: position, and how often it failed there
 
@@ -94,7 +97,8 @@ def _remembering(invoke: Function) -> Function:
 
 def _execute_warm(ministacks: Function, function: Result, event: object, request_id: str) -> Result:
     _this_thread.answer = None
-    result: Result = ministacks(function, event, request_id)
+    with nullcontext() if lambda_svc._invoke_depth.get() > 1 else _at_once:  # 1 is an invocation by a client
+        result: Result = ministacks(function, event, request_id)
     if result.get("error") and not result.get("throttle"):
         result["body"] = _error(result["body"], _this_thread.answer, request_id)
     return result
