@@ -1,6 +1,5 @@
 """Starts the desk: `python -m tools desk`."""
 
-import argparse
 import logging
 
 from flask import Flask
@@ -11,11 +10,12 @@ from tools.aws import find_aws
 from tools.desk.app import make_app
 from tools.desk.guard import Guard
 from tools.engine.engine import HOST
+from tools.parser import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until it is interrupted. Raises ToolError where there is no AWS or no port."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools desk",
         description="A page on this machine that shows who waits, each execution's story and the queues, and takes "
         "answers: of the embedded AWS or, while that does not run, of yours.",
