@@ -109,7 +109,7 @@ check-rules: .venv/test.stamp
 	@.venv/bin/python -m callback_lint $(OWN_FILES) examples
 
 check-workflows: .venv/test.stamp
-	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
+	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github linter/action.yml
 	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## check templates and state machines  [FILES="yours"]

@@ -158,6 +158,18 @@ def test_nothing_to_check_is_an_error_that_says_what_was_looked_at(
     assert capsys.readouterr().err.startswith(f"{where}: no template and no state machine among 1 files ({kinds})\n")
 
 
+def test_a_hook_may_name_whatever_has_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "package.json").write_text('{"name": "app"}')
+    (folder / "chart.yaml").write_text("{{ .Values.name }}: x: y")
+    assert main(["--if-any", "package.json", "chart.yaml"]) == 0
+
+    (folder / "wait.asl.json").write_text(MACHINE)
+    (folder / "broken.asl.json").write_text("{")
+    assert main(["--if-any", "package.json", "wait.asl.json"]) == 1
+    assert main(["--if-any", "package.json", "broken.asl.json"]) == 2
+    capsys.readouterr()
+
+
 def test_a_template_in_utf_16_is_named_in_a_folder_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "template.yaml").write_text("AWSTemplateFormatVersion: 2010-09-09\nResources: {}\n", encoding="utf-16")
     (folder / "other.json").write_text('{"name": "app"}', encoding="utf-16-le")

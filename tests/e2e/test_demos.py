@@ -1,6 +1,8 @@
 """The demos succeed where all is well and only there, end with a story, and print no token."""
 
 import json
+import re
+import shlex
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,9 +10,12 @@ import pytest
 
 from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
+from tools import ToolError, answer
+from tools.aws import Aws
 from tools.demos import common, find_demo, manual_callback
 from tools.engine.engine import Engine
-from tools.stack import WORKFLOWS
+from tools.stack import WORKFLOWS, poll
+from tools.waits.find import Wait
 
 CARD_OF_THE_SAMPLE = "4111111111111111"
 
@@ -78,6 +83,23 @@ def test_a_demo_succeeds(
     story = printed.partition("make show EXECUTION=")[2]
     assert "What happened" in story
     assert leaks(printed, CARD_OF_THE_SAMPLE) == []
+    answers = re.findall(r"^make answer EXECUTION=(\S+) OUTPUT=(.+)$", printed, re.MULTILINE)
+    assert len(answers) == (1 if name in ("manual-callback", "file-exchange") else 0)
+    for execution, output in answers:
+        assert answered(engine, execution, *shlex.split(output)) == "DELIVERED"
+
+
+def answered(engine: Engine, execution: str, output: str) -> str:
+    """What becomes of the answer that a demo says how to give."""
+    aws = Aws(engine.client, "the embedded AWS")
+    return answer.send(aws, poll("a wait", lambda: wait_of(aws, execution)), answer.Answer(output))
+
+
+def wait_of(aws: Aws, execution: str) -> Wait | None:
+    try:
+        return answer.choose(answer.waits_of(aws, execution), None, None)
+    except ToolError:
+        return None
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

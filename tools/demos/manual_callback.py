@@ -24,6 +24,7 @@ from tools.demos.common import (
     ended_as_expected,
     follow,
     give_back,
+    leave_waiting,
     make_console,
     print_commands,
     print_one,
@@ -79,7 +80,10 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         console.print(f"{undone} pieces of work were not received or not answered.", style="bold red")
     print_commands(console, _commands(engine, outputs))
     print_one(engine, executions[0], console)
-    return complete and as_expected and not undone
+    well = complete and as_expected and not undone
+    if well:
+        leave_waiting(engine, outputs["ManualCallbackStateMachineArn"], sample, {"approved": True}, console)
+    return well
 
 
 def _play_outside_system(
