@@ -224,7 +224,7 @@ class FileExchange(Workflow):
         }[path]
         partner.put_object(Bucket=bucket, Key=request["answerTo"][name], Body=json.dumps(answer).encode())
         self.ended(execution, path)
-        self.invoked("FileExchangeInboxFunction", taken + 1)
+        self.invoked("FileExchangeInboxFunction", taken + 2)  # of the answer and of the end
 
 
 class OrderConfirmation(Workflow):
