@@ -142,7 +142,7 @@ def test_it_listens_on_loopback_only() -> None:
     server.server_close()
 
 
-@pytest.mark.parametrize("port", ["x", "-1", "65536", ""])
+@pytest.mark.parametrize("port", ["x", "-1", "65536"])
 def test_what_is_no_port_is_an_error(port: str) -> None:
     with pytest.raises(ToolError, match="no port"):
         command.main([f"--port={port}"])

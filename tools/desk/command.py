@@ -1,7 +1,5 @@
 """Starts the desk: `python -m tools desk`."""
 
-import argparse
-
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -10,6 +8,7 @@ from tools.aws import Aws, find_aws
 from tools.desk.app import make_app
 from tools.desk.guard import Guard
 from tools.engine.engine import HOST
+from tools.parser import Parser
 
 
 class _Silent(WSGIRequestHandler):
@@ -30,7 +29,7 @@ def make_desk(aws: Aws, port: int, *, may_change: bool) -> tuple[BaseWSGIServer,
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until it is interrupted. Raises ToolError where there is no AWS or no port."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools desk",
         description="A page on this machine that shows who waits, each execution's story and the queues, and takes "
         "answers: of the embedded AWS or, while that does not run, of yours.",
