@@ -21,7 +21,7 @@ export $(1)
 endef
 typed = $(filter command,$(origin $(1)))
 option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
-# Only from the command line: some environments have a PORT of their own
+# Only from the command line: some environments have their own PORT
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
@@ -112,7 +112,7 @@ check-rules: .venv/test.stamp
 	@.venv/bin/python -m callback_lint $(OWN_FILES) examples
 
 check-workflows: .venv/test.stamp
-	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github
+	@.venv/bin/zizmor --quiet --offline --pedantic --strict-collection --no-progress .github linter/action.yml
 	@.venv/bin/cfn-lint .github/aws-role.yaml
 
 lint: .venv/test.stamp ## check templates and state machines  [FILES="yours"]

@@ -1,4 +1,4 @@
-"""Says what is being proven: in the place of pytest's dots, how far each layer of tests is, and how it ended."""
+"""Says what is being proven: instead of pytest's dots, how far each layer of tests is, and how it ended."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ class Layer:
 
 
 class Progress:
-    """In the place of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
+    """Instead of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
 
     def __init__(self, terminal: Any) -> None:
         self._terminal = terminal

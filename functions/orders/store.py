@@ -123,7 +123,8 @@ def offer_confirmation(order_id: str, confirmation_id: str, expires_at: int) -> 
             "update_item",
             Key=_order_key(order_id),
             UpdateExpression="SET expiresAt = if_not_exists(expiresAt, :expiresAt) REMOVE ended",
-            ConditionExpression="attribute_exists(pk) AND (attribute_exists(expiresAt) OR NOT startBy <= :now)",
+            ConditionExpression="attribute_exists(pk)"
+            " AND (attribute_exists(expiresAt) OR attribute_exists(settled) OR NOT startBy <= :now)",
             ExpressionAttributeValues={":expiresAt": _number(expires_at), ":now": _number(time.time())},
             ReturnValues="ALL_NEW",
         )
@@ -191,7 +192,7 @@ def reopen(order_id: str, expires_at: int | None) -> None:
             "update_item",
             Key=_order_key(order_id),
             UpdateExpression=expression,
-            ConditionExpression="attribute_exists(ended)",
+            ConditionExpression="attribute_exists(pk)",
             **({"ExpressionAttributeValues": values} if values else {}),
         )
 

@@ -1,6 +1,7 @@
 """Keeps an order in line with its workflow: whatever ends its execution ends it, and a redrive opens it again."""
 
 import json
+import time
 from functools import cache
 from typing import Any
 
@@ -34,10 +35,12 @@ def follow_execution(order_id: str, execution_id: str) -> None:
         order = store.find(order_id)
         if order is None:
             return
-        if task and status not in ("RUNNING", "PENDING_REDRIVE"):
-            store.forget_task(order_id, task)
         ended = how_ended(status, error, order.settled)
-        changed = ended != order.ended
+        answered = order.decision and not ended  # and who answers removes the token
+        if task and status not in ("RUNNING", "PENDING_REDRIVE") and not answered:
+            store.forget_task(order_id, task)
+        waits_on = task and status == "RUNNING" and order.timed_out and task.expires_at > time.time()
+        changed = ended != order.ended or bool(waits_on)
         if changed and ended:
             if order.decision:
                 _report(order, execution_id)
@@ -47,13 +50,16 @@ def follow_execution(order_id: str, execution_id: str) -> None:
 
 
 def how_ended(status: str, error: str | None, settled: str | None) -> str | None:
-    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise."""
+    """FAILED or STOPPED where an execution has ended, and its order is not settled as that says; None otherwise.
+
+    `status` is as Step Functions names it, `settled` as the table has it.
+    """
     match status, error, settled:
         case ("RUNNING" | "PENDING_REDRIVE" | "SUCCEEDED", _, _) | (_, _, "EXPIRED" | "FAILED"):
             return None
         case ("FAILED", "Order.Cancelled", "CANCELLED") | ("FAILED", "Order.Expired", None):
             return None
-    return "FAILED" if status == "FAILED" else "STOPPED"
+    return "STOPPED" if status == "ABORTED" else "FAILED"
 
 
 def _describe(execution_id: str) -> tuple[str, str | None]:

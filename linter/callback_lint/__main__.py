@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongConfig as wrong:
         print(printable(str(wrong)), file=sys.stderr)
         return 2
-    report = lint(options.paths or [Path()], RULES, config)
+    report = lint(options.paths or [Path()], RULES, config, if_any=options.if_any)
     _print(FORMATS[options.format](report, list(RULES.values())))
     for error in report.errors:
         print(printable(error), file=sys.stderr)
@@ -46,6 +46,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help=".callback-lint.toml or pyproject.toml (the nearest)"
+    )
+    parser.add_argument(
+        "--if-any", action="store_true", help="pass over named files that are neither; none is no error"
     )
     parser.add_argument("--list-rules", action="store_true", help="print the id and the title of every rule")
     parser.add_argument("--explain", metavar="RULE", help="print what a rule is about, and what to do")

@@ -149,6 +149,7 @@ class Flow:
     _recording: bool = True
     _attributes: dict[str, Holds] = field(default_factory=dict)
     _active: list[ast.AST] = field(default_factory=list)
+    _followed: dict[tuple[int, tuple[Holds, ...]], Holds] = field(default_factory=dict)
 
     def leaks(self) -> list[Leak]:
         self._functions: dict[str, list[tuple[Module, ast.FunctionDef | ast.AsyncFunctionDef]]] = {}
@@ -226,13 +227,17 @@ class Flow:
         if function in self._active or self._depth >= _MOST_CALLS or self._count > _MOST_STEPS:
             return Holds.NOTHING
         names = {name: given.get(name, self._by_name(name)) for name in _parameters(function)}
+        key = (id(function), tuple(names.values()))
+        if key in self._followed:
+            return self._followed[key]
         scope = _Scope(module, names)
         self._depth += 1
         self._active.append(function)
         self._body(function.body, scope)
         self._active.pop()
         self._depth -= 1
-        return max(scope.returned, scope.yields)
+        self._followed[key] = max(scope.returned, scope.yields)
+        return self._followed[key]
 
     def _by_name(self, name: str) -> Holds:
         if is_token_name(name):

@@ -35,10 +35,16 @@ class Report:
     errors: list[str] = field(default_factory=list)
 
 
-def lint(paths: Iterable[Path], rules: Mapping[str, Rule], config: Config | None = None) -> Report:
-    """Checks files and folders. Nothing to check is an error, too: whoever asks means something by it."""
+def lint(
+    paths: Iterable[Path], rules: Mapping[str, Rule], config: Config | None = None, *, if_any: bool = False
+) -> Report:
+    """Checks files and folders. Nothing to check is an error, too: whoever asks means something by it.
+
+    `if_any`: it is none, and neither is a named file that is no template: a hook names whatever has changed.
+    """
     report, config, paths = Report(), config or Config(), list(paths)
-    templates = [replace(template, thresholds=config.thresholds) for template in _read_all(paths, report, config)]
+    read_files = _read_all(paths, report, config, if_any)
+    templates = [replace(template, thresholds=config.thresholds) for template in read_files]
     used = {machine.document.path.resolve() for template in templates for machine in template.machine_of.values()}
     found: dict[tuple[str, Problem], Finding] = {}
     for template in templates:
@@ -50,7 +56,7 @@ def lint(paths: Iterable[Path], rules: Mapping[str, Rule], config: Config | None
                 if not (config.ignores(rule.id, problem) or is_ignored(rule.id, problem)):
                     found.setdefault((rule.id, problem), Finding(problem, rule))
         report.errors += map(str, template.unreadable)
-    if not report.files and not report.errors:
+    if not report.files and not report.errors and not if_any:
         looked = ", ".join(map(str, paths))
         kinds = ", ".join(sorted(SUFFIXES))
         report.errors.append(f"{looked}: no template and no state machine among {report.looked_at} files ({kinds})")
@@ -59,7 +65,7 @@ def lint(paths: Iterable[Path], rules: Mapping[str, Rule], config: Config | None
     return report
 
 
-def _read_all(paths: Iterable[Path], report: Report, config: Config) -> Iterator[Template]:
+def _read_all(paths: Iterable[Path], report: Report, config: Config, if_any: bool) -> Iterator[Template]:
     seen: set[Path] = set()
     for path in paths:
         if not exists(path):
@@ -68,9 +74,9 @@ def _read_all(paths: Iterable[Path], report: Report, config: Config) -> Iterator
             continue
         is_folder = path.is_dir()
         for file in _files_in(path, report) if is_folder else [path]:
-            if file.resolve() not in seen and not (is_folder and config.excludes(file)):
+            if file.resolve() not in seen and not ((is_folder or if_any) and config.excludes(file)):
                 seen.add(file.resolve())
-                yield from _read(file, report, named=not is_folder)
+                yield from _read(file, report, named=not (is_folder or if_any))
 
 
 def _files_in(folder: Path, report: Report) -> Iterator[Path]:

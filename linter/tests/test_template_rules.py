@@ -8,8 +8,11 @@ import pytest
 from callback_lint.catalogue import RULES
 from callback_lint.documents import Fields, Json
 from callback_lint.linter import lint
-from planting import SOUND, Change, Fault, all_found, both, drop, found, of, planted, put
+from planting import DEFINITION, SOUND, Change, Fault, all_found, both, drop, found, of, planted, put
 
+REQUEST = (*DEFINITION, "States", "RequestWork")
+RESOURCE, ARGUMENTS = (*REQUEST, "Resource"), (*REQUEST, "Arguments")
+TOKEN = "{% $states.context.Task.Token %}"
 EVENT = of("WorkerFunction", "Events", "Work", "Properties")
 MACHINE_STATEMENTS = of("MachineRole", "Policies", 0, "PolicyDocument", "Statement")
 WORKER_STATEMENTS = of("WorkerRole", "Policies", 0, "PolicyDocument", "Statement")
@@ -79,7 +82,107 @@ FAULTS = [
             ("logger.inject_lambda_context(log_event=True)", "log_event=True logs each event"),
         )
     ),
+    Fault(
+        "EC2017",
+        put(*of("WorkerFunction", "Environment"), value={"Variables": {"POWERTOOLS_LOGGER_LOG_EVENT": "true"}}),
+        "WorkerFunction: POWERTOOLS_LOGGER_LOG_EVENT is true",
+    ),
+    Fault(
+        "EC2016",
+        both(
+            put(*RESOURCE, value="arn:aws:states:::states:startExecution.waitForTaskToken"),
+            put(*ARGUMENTS, value={"StateMachineArn": {"Ref": "Child"}, "Input": {"token": TOKEN}}),
+            resource(
+                "Child",
+                "AWS::Serverless::StateMachine",
+                Definition={"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}},
+                Logging={"Level": "ALL", "IncludeExecutionData": True},
+            ),
+        ),
+        "Child: Logging.IncludeExecutionData is true: task tokens, which RequestWork passes on",
+    ),
+    # times
+    Fault("EC2025", put(*of("WorkQueue", "DelaySeconds"), value=3600), "WorkQueue: DelaySeconds 3600 is not below"),
+    Fault(
+        "EC2025",
+        both(put(*ARGUMENTS, "DelaySeconds", value=900), put(*REQUEST, "HeartbeatSeconds", value=600)),
+        "RequestWork: DelaySeconds 900 is not below the 600 s",
+    ),
+    Fault("EC2025", put(*of("WorkQueue", "VisibilityTimeout"), value=720), "VisibilityTimeout 720 x maxReceiveCount 5"),
+    Fault("EC2025", put(*of("WorkQueue", "VisibilityTimeout"), value=43200), "VisibilityTimeout 43200 x"),
+    Fault(
+        "EC2004",
+        both(
+            put(*of("WorkQueue", "MessageRetentionPeriod"), value=1209600),
+            put(*of("DeadLetterQueue", "MessageRetentionPeriod"), value=345600),
+        ),
+        "DeadLetterQueue: MessageRetentionPeriod 345600 is under the 1209600 of WorkQueue",
+    ),
+    # FIFO
+    Fault("EC2020", put(*of("WorkQueue", "FifoQueue"), value=True), "RequestWork: Arguments.MessageGroupId is missing"),
+    Fault("EC2020", put(*of("WorkQueue", "FifoQueue"), value=True), "RequestWork: Arguments.MessageDeduplicationId"),
+    Fault("EC2020", put(*of("Topic", "FifoTopic"), value=True), "NotifyFailure: Arguments.MessageGroupId is missing"),
+    Fault("EC2021", put(*of("WorkQueue", "FifoQueue"), value=True), "WorkQueue: is a FIFO queue, and its dead-letter"),
+    Fault("EC2021", put(*of("DeadLetterQueue", "FifoQueue"), value=True), "WorkQueue: is a standard queue, and its"),
+    # aliases
+    *(
+        Fault("EC2022", both(put(*of("WorkerFunction", "AutoPublishAlias"), value="live"), change), finding)
+        for change, finding in (
+            (
+                resource("Mapping", "AWS::Lambda::EventSourceMapping", FunctionName={"Ref": "WorkerFunction"}),
+                "Mapping: FunctionName names WorkerFunction and goes past its alias",
+            ),
+            (
+                resource("Rule", "AWS::Events::Rule", Targets=[{"Arn": {"Fn::GetAtt": ["WorkerFunction", "Arn"]}}]),
+                "Rule: Targets names WorkerFunction",
+            ),
+            (
+                resource("Subscription", "AWS::SNS::Subscription", Endpoint={"Fn::GetAtt": "WorkerFunction.Arn"}),
+                "Subscription: Endpoint names WorkerFunction",
+            ),
+            (
+                resource(
+                    "Bucket",
+                    "AWS::S3::Bucket",
+                    NotificationConfiguration={
+                        "LambdaConfigurations": [{"Function": {"Fn::Sub": "${WorkerFunction.Arn}"}}]
+                    },
+                ),
+                "Bucket: NotificationConfiguration names WorkerFunction",
+            ),
+        )
+    ),
+    Fault(
+        "EC2022",
+        both(
+            put(*of("Machine", "AutoPublishAlias"), value="live"),
+            put(*of("Machine", "Events"), value={"Daily": {"Type": "Schedule"}}),
+        ),
+        "Machine: Events start the state machine past its alias",
+    ),
+    # code
+    Fault("EC2024", put(*of("WorkerFunction", "CodeUri"), value="function/"), "CodeUri function/ does not exist"),
     # rights
+    Fault("EC3004", put(*WORKER_STATEMENTS, value=[]), "WorkerFunction: calls states:SendTaskSuccess, which"),
+    Fault(
+        "EC3004",
+        put(*WORKER_STATEMENTS, 1, "Action", value=["states:SendTaskFailure", "states:SendTaskHeartbeat"]),
+        "WorkerFunction: calls states:SendTaskSuccess, which no policy",
+    ),
+    Fault(
+        "EC3004",
+        both(drop(*of("WorkerFunction", "Role")), put(*of("WorkerFunction", "Policies"), value=["AWSLambdaExecute"])),
+        "WorkerFunction: calls states:SendTaskSuccess",
+    ),
+    *(
+        Fault("EC3005", put(*WORKER_STATEMENTS, 1, "Resource", value=value), f"AnswerTaskTokens allows {finding}")
+        for value, finding in (
+            ({"Fn::Sub": "arn:aws:states:${AWS::Region}:1:execution:${Machine.Name}:*"}, "states:SendTaskFailure"),
+            ("arn:aws:states:us-east-1:1:execution:m:*", "states:SendTaskFailure"),
+            ({"Fn::GetAtt": ["WorkQueue", "Arn"]}, "states:SendTaskFailure"),
+            ([{"Ref": "Machine"}, {"Ref": "Topic"}], "states:SendTaskFailure"),
+        )
+    ),
     Fault("EC3002", put(*MACHINE_STATEMENTS, 0, "Action", value="sqs:*"), "MachineRole: SendWork allows Action sqs:*"),
     Fault(
         "EC3002", put(*MACHINE_STATEMENTS, 0, "Resource", value="*"), "SendWork allows sqs:SendMessage on Resource *"
@@ -126,6 +229,31 @@ SILENT: dict[str, Change] = {
         *MACHINE_STATEMENTS, 0, value={"Effect": "Allow", "Action": ["sqs:ListQueues", "s3:List*"], "Resource": "*"}
     ),
     "a resource by condition": put(*MACHINE_STATEMENTS, 0, "Resource", value={"Fn::If": ["IsProduction", "*", "a"]}),
+    "a policy that cannot be read": both(
+        drop(*of("WorkerFunction", "Role")), put(*of("WorkerFunction", "Policies"), value=[{"Ref": "Policy"}])
+    ),
+    "a role of another stack": put(*of("WorkerFunction", "Role"), value={"Fn::ImportValue": "role"}),
+    "a right by a wildcard": put(*WORKER_STATEMENTS, 1, "Action", value="states:SendTask*"),
+    "an activity's tokens": both(
+        put(*WORKER_STATEMENTS, 1, "Resource", value={"Ref": "Activity"}),
+        resource("Activity", "AWS::StepFunctions::Activity", Name="a"),
+    ),
+    "the alias of a function": both(
+        put(*of("WorkerFunction", "AutoPublishAlias"), value="live"),
+        resource("Rule", "AWS::Events::Rule", Targets=[{"Arn": {"Ref": "WorkerFunction.Alias"}}]),
+    ),
+    "events at the alias": both(
+        put(*of("Machine", "AutoPublishAlias"), value="live"),
+        put(*of("Machine", "UseAliasAsEventTarget"), value=True),
+        put(*of("Machine", "Events"), value={"Daily": {"Type": "Schedule"}}),
+    ),
+    "FIFO queues throughout": both(
+        *(put(*of(name, "FifoQueue"), value=True) for name in ("WorkQueue", "DeadLetterQueue", "QuarantineQueue")),
+        put(*of("WorkQueue", "ContentBasedDeduplication"), value=True),
+        put(*ARGUMENTS, "MessageGroupId", value="g"),
+    ),
+    "a wait below one visibility timeout, as advised": put(*REQUEST, "TimeoutSeconds", value=60),
+    "a delay that leaves time": put(*of("WorkQueue", "DelaySeconds"), value=60),
     "code that is no Python": code("function ( {"),
     **{
         f"printing {text}": code(text)

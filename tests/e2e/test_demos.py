@@ -1,5 +1,8 @@
 """The demos succeed where all is well and only there, end with a story, and print no token."""
 
+import json
+import re
+import shlex
 from contextlib import nullcontext
 from typing import Any
 
@@ -7,9 +10,12 @@ import pytest
 
 from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
+from tools import ToolError, answer
+from tools.aws import Aws
 from tools.demos import common, find_demo, manual_callback
 from tools.engine.engine import Engine
-from tools.stack import WORKFLOWS
+from tools.stack import WORKFLOWS, poll
+from tools.waits.find import Wait
 
 CARD_OF_THE_SAMPLE = "4111111111111111"
 
@@ -22,6 +28,21 @@ CONSUMERS = {
     "file-exchange": "FileExchangeOutboxFunctionName",
     "order-confirmation": "OrderConfirmerFunctionName",
 }
+
+
+QUEUES = {
+    "payment-callback": "WaitForCallbackDemoNotificationTestQueueUrl",
+    "manual-callback": "ManualCallbackQueueUrl",
+    "file-exchange": "NotificationTestQueueUrl",
+    "order-confirmation": "NotificationTestQueueUrl",
+}
+# What others may have left in these queues
+ODD = [
+    "no JSON",
+    "[]",
+    '{"input": {"document": []}, "token": 1}',
+    *(json.dumps({"Message": message}) for message in ('"', "[]", '{"executionId": [], "orderId": {}}', "{}", 5)),
+]
 
 
 @pytest.fixture
@@ -49,14 +70,36 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_demo_succeeds(
     name: str, engine: Engine, stacks: Stacks, tokens: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if name in QUEUES:
+        for body in ODD:
+            stacks[name].send(QUEUES[name], body)
     assert find_demo(name).run(engine, stacks[name].outputs)
+    if name in QUEUES:
+        stacks[name].client("sqs").purge_queue(QueueUrl=stacks[name].outputs[QUEUES[name]])
     printed = capsys.readouterr().out
     assert "MISSING" not in printed
-    assert len(tokens) == (3 if name == "manual-callback" else 0)
-    assert [token for token in tokens if token in printed] == []
+    assert len([token for token in tokens if token]) == (3 if name == "manual-callback" else 0)
+    assert [token for token in tokens if token and token in printed] == []
     story = printed.partition("make show EXECUTION=")[2]
     assert "What happened" in story
     assert leaks(printed, CARD_OF_THE_SAMPLE) == []
+    answers = re.findall(r"^make answer EXECUTION=(\S+) OUTPUT=(.+)$", printed, re.MULTILINE)
+    assert len(answers) == (1 if name in ("manual-callback", "file-exchange") else 0)
+    for execution, output in answers:
+        assert answered(engine, execution, *shlex.split(output)) == "DELIVERED"
+
+
+def answered(engine: Engine, execution: str, output: str) -> str:
+    """What becomes of the answer that a demo says how to give."""
+    aws = Aws(engine.client, "the embedded AWS")
+    return answer.send(aws, poll("a wait", lambda: wait_of(aws, execution)), answer.Answer(output))
+
+
+def wait_of(aws: Aws, execution: str) -> Wait | None:
+    try:
+        return answer.choose(answer.waits_of(aws, execution), None, None)
+    except ToolError:
+        return None
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,10 @@ def stack(stacks: Stacks) -> Stack:
     return stacks["payment-callback"]
 
 
-def test_payment_callback_is_told_while_it_waits_and_once_it_has_ended(
-    stacks: Stacks,
-    stack: Stack,
-    order: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def show(
+    stacks: Stacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], str]:
     # Where no embedded AWS runs, it asks AWS
     monkeypatch.setattr(cli, "DIRECTORY", stacks.engine.directory if stacks.engine else tmp_path)
 
@@ -33,6 +31,40 @@ def test_payment_callback_is_told_while_it_waits_and_once_it_has_ended(
         assert cli.show(argparse.Namespace(execution=execution)) == 0
         return capsys.readouterr().out
 
+    return show
+
+
+@contextmanager
+def cut_off(stack: Stack, function: str) -> Iterator[None]:
+    """Sends the callbacks of a function where nobody answers."""
+    client, name = stack.client("lambda"), stack.outputs[function]
+    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def configure(variables: dict[str, str]) -> None:
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+    configure({**before, "AWS_ENDPOINT_URL_SFN": "http://127.0.0.1:9"})
+    try:
+        yield
+    finally:
+        configure(before)
+
+
+def test_payment_callback_whose_worker_is_cut_off_says_what_goes_back(
+    stack: Stack, order: dict[str, Any], show: Callable[[str], str]
+) -> None:
+    with stack.quick_redelivery("PaymentQueueUrl"):
+        with cut_off(stack, "PaymentWorkerFunctionName"):
+            execution_id = stack.start(order)
+            back = "PaymentWorkerFunction: record goes back to the queue, CallbackNotDelivered"
+            poll("record that goes back", lambda: back in show(execution_id) or None, every=1)
+        stack.ended(execution_id)
+
+
+def test_payment_callback_is_told_while_it_waits_and_once_it_has_ended(
+    stack: Stack, order: dict[str, Any], show: Callable[[str], str]
+) -> None:
     with stack.consumer_off("PaymentWorkerFunctionName"):
         execution_id = stack.start(order)
         message = json.loads(stack.receive("PaymentQueueUrl")["Body"])

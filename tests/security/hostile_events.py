@@ -1,7 +1,7 @@
 """Sample events with a token and a card number in them, and hostile variants: the same in places that nobody expects.
 
-Left alone are the message IDs, which only SQS and SNS write, and the orderId that a request gives an order: the answer
-tells where the order is to be found.
+Left alone are message IDs and sequence numbers, which only SQS, SNS and DynamoDB write, and the orderId that a request
+gives an order: the answer tells where the order is to be found.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.security.sample_secrets import CARD, CARD_WITH_DASHES, CARD_WITH_SPAC
 
 EVENTS = Path(__file__).parents[2] / "events"
 
-WRITTEN_BY_AWS = {"messageId", "MessageId"}
+WRITTEN_BY_AWS = {"messageId", "MessageId", "SequenceNumber"}
 CHOSEN_BY_CALLERS = {"order_api": {"orderId"}}
 
 Step = str | int | None  # a key, an index, or None: into the JSON that a text holds
@@ -50,7 +50,7 @@ UNEXPECTED_EVENTS: tuple[Any, ...] = (
 
 
 def sample_events(module: str) -> Iterator[tuple[str, Any]]:
-    """The samples of a function, by name, with a realistic token and card number in the place of the examples."""
+    """The samples of a function, by name, with a realistic token and card number instead of the examples."""
     for path in sorted((EVENTS / module).glob("*.json")):
         text = re.sub(r"EXAMPLE-TASK-TOKEN[\w-]*", TOKEN, path.read_text())
         yield path.stem, json.loads(text.replace("4111111111111111", CARD))

@@ -14,9 +14,11 @@ import pytest
 from callback_lint.documents import Fields, Json, fields, items, read
 from tests.templates.rules.functions import POWERTOOLS_LAYERS
 from tools import PROJECT
-from tools.checks import TEMPLATE_FILES
+from tools.deployment import template_file
+from tools.stack import STACKS, WORKFLOWS
 
 EXAMPLES = "examples/template.yaml"
+TEMPLATES = [*(template_file(STACKS[name]) for name in WORKFLOWS), EXAMPLES]
 
 # By the path of a difference: why it may be. A * is any part of a path.
 MAY_DIFFER = {
@@ -48,7 +50,7 @@ STATEMENTS_MAY_DIFFER = ("*/Resource*", "UseKey/Action*")
 
 
 def bodies() -> dict[str, Fields]:
-    return {str(file.relative_to(PROJECT)): fields(read(file).value) for file in TEMPLATE_FILES}
+    return {name: fields(read(PROJECT / name).value) for name in TEMPLATES}
 
 
 def parts(body: Fields) -> Iterator[tuple[str, Json]]:
@@ -120,7 +122,7 @@ def test_every_difference_that_is_allowed_is_there() -> None:
 
 
 # ------------------------------------------------------------------ how they are written
-@pytest.mark.parametrize("template", bodies())
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_is_written_to_be_read(template: str) -> None:
     """No line over 120 characters, and no mapping in braces over several lines, but in the text of a dashboard."""
     lines = text_of(template).splitlines()

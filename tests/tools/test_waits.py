@@ -4,15 +4,20 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.session import get_session
 
+from tests.documents.pages import Page
 from tests.tools.aws_in_memory import ACCOUNT, AwsInMemory
 from tests.tools.histories import BEGIN, QUEUE, TOKEN, Fields, History
-from tools import ToolError
+from tools import PROJECT, ToolError, answer
 from tools.waits import command
 from tools.waits.find import Finder, machines
 
 WORK = "arn:aws:states:eu-west-1:123456789012:stateMachine:Shop"
-NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def shown(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 def test_as_json_a_wait_is_what_the_documents_promise(aws: AwsInMemory, capsys: pytest.CaptureFixture[str]) -> None:
-    since = NOW.replace(microsecond=0)
+    since = now().replace(microsecond=0)
     arn = aws.start("one", waiting(since=since, timeoutInSeconds=600, heartbeatInSeconds=60))
     assert listed(capsys) == [
         {
@@ -95,7 +100,7 @@ def test_names_are_logical_ids_where_the_stack_is_known(aws: AwsInMemory, capsys
 
 def test_the_table_says_never_where_there_is_no_limit(aws: AwsInMemory, capsys: pytest.CaptureFixture[str]) -> None:
     aws.start("one", waiting())
-    aws.start("two", waiting("Second", since=NOW - timedelta(seconds=30), timeoutInSeconds=7200))
+    aws.start("two", waiting("Second", since=now() - timedelta(seconds=30), timeoutInSeconds=7200))
     table = shown(capsys)
     assert "never" in next(line for line in table.splitlines() if " one " in line)
     assert "1 h 59 min" in next(line for line in table.splitlines() if " two " in line)
@@ -118,10 +123,10 @@ def test_heartbeats_are_told_as_far_as_they_can_be(
 def test_late_is_what_is_past_half_of_its_time_or_has_no_limit(
     aws: AwsInMemory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws.start("early", waiting(since=NOW - timedelta(seconds=40), timeoutInSeconds=100))
+    aws.start("early", waiting(since=now() - timedelta(seconds=40), timeoutInSeconds=100))
     assert command.main(["--late"]) == 0
-    aws.start("late", waiting(since=NOW - timedelta(seconds=60), timeoutInSeconds=100))
-    aws.start("endless", waiting(since=NOW))
+    aws.start("late", waiting(since=now() - timedelta(seconds=60), timeoutInSeconds=100))
+    aws.start("endless", waiting(since=now()))
     capsys.readouterr()
     assert command.main(["--late", "--json"]) == 1
     assert [each["executionArn"].rpartition(":")[2] for each in json.loads(capsys.readouterr().out)] == [
@@ -313,3 +318,50 @@ def test_only_a_number_above_0_is_a_limit(capsys: pytest.CaptureFixture[str]) ->
         with pytest.raises(SystemExit):
             command.main(["--limit", text])
     assert "is no number above 0" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------ the policies of docs/operations.md
+
+SERVICES = {"states": "stepfunctions"}  # IAM's name of a service, where the SDK has another
+
+
+def policies() -> list[set[str]]:
+    """The actions of the policy to see, and of that to answer."""
+    page = Page("docs/operations.md", (PROJECT / "docs/operations.md").read_text(encoding="utf-8"))
+    section = "Who may see, and who may answer"
+    texts = [block.text for block in page.blocks if block.section == section and block.language == "json"]
+    statements = [json.loads(text)["Statement"] for text in texts]
+    return [{action for statement in each for action in statement["Action"]} for each in statements]
+
+
+def test_the_policies_name_actions_that_there_are() -> None:
+    for action in set[str]().union(*policies()):
+        service, operation = action.split(":")
+        model = get_session().get_service_model(SERVICES.get(service, service))
+        assert operation in model.operation_names, action
+
+
+def test_the_policies_allow_what_the_commands_call_and_no_more(
+    aws: AwsInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "find_aws", lambda _execution="": aws.aws())
+    aws.resources = [{"PhysicalResourceId": QUEUE, "LogicalResourceId": "Q", "ResourceType": "AWS::SQS::Queue"}]
+    history = History()
+    [start] = history.items("Each", 1, 0)
+    history.wait("Ask", start)
+    aws.start("one", history)
+    see, send = policies()
+    command.main([])
+    command.main(["--state-machine", WORK])
+    called = {operation for operation in aws.calls if " " not in operation}
+    assert {_action(operation) for operation in called} <= see
+    for options in (["--output", "1"], ["--error", "No"], ["--heartbeat"]):
+        answer.main(["one", "--yes", *options])
+    called = {_action(operation) for operation in aws.calls if " " not in operation}
+    assert called <= see | send
+    assert {action for action in see | send if action.startswith("states:")} <= called
+
+
+def _action(operation: str) -> str:
+    name = "".join(part.title() for part in operation.split("_"))
+    return f"{'cloudformation' if 'Stack' in name else 'states'}:{name}"

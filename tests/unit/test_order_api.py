@@ -281,7 +281,7 @@ def test_a_decision_whose_workflow_was_stopped_is_shown_as_stopped_also_to_who_d
     assert request(sample, PAGE if sample == "decide_on_page" else None)[0] == 409
 
 
-def test_an_order_that_is_never_started_expires(table: Any, step_functions: Any) -> None:
+def test_an_order_that_is_never_started_expires(table: Any) -> None:
     body = {"orderId": "order-1", "orderDetails": "2 books"}
     request("create_order", body=body)
     never_started(table)
@@ -292,6 +292,14 @@ def test_an_order_that_is_never_started_expires(table: Any, step_functions: Any)
     with pytest.raises(store.AlreadySettled):
         store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE)
     assert request("show_confirmation_page", PAGE)[0] == 404
+
+
+def test_an_order_that_was_decided_before_it_was_started_can_be_started_late(table: Any) -> None:
+    request("create_order")
+    request("confirm_order")
+    never_started(table)
+    assert request("create_order")[:2] == (202, {"orderId": "order-1", "state": "CONFIRMED"})
+    assert store.offer_confirmation("order-1", CONFIRMATION_ID, FUTURE) == FUTURE
 
 
 def test_an_order_of_an_older_version_has_no_time_to_be_started_by(table: Any) -> None:
@@ -358,7 +366,7 @@ def test_a_comment_that_is_too_long_decides_nothing(table: Any) -> None:
     assert request("get_order")[1]["state"] == "WAITING"
 
 
-def test_an_unknown_link_is_told_so_in_words(table: Any) -> None:
+def test_an_unknown_link_says_so_in_words(table: Any) -> None:
     offered(table)
     for path in (PAGE[:-1], f"{PAGE}x", "/confirmations/order-1", "/confirmations/%3Cscript%3E"):
         for sample in ("show_confirmation_page", "decide_on_page"):
@@ -378,14 +386,14 @@ class Broken:
 
 
 @pytest.mark.parametrize("sample", ["create_order", "get_order", "confirm_order"])
-def test_a_fault_of_the_table_is_told_as_passing(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
+def test_a_fault_of_the_table_is_shown_as_passing(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
     monkeypatch.setattr(store, "_dynamodb", Broken())
     status, body, headers = request(sample)
     assert (status, error_of(body), headers["Retry-After"]) == (503, "TryAgain", "5")
 
 
 @pytest.mark.parametrize("sample", ["show_confirmation_page", "decide_on_page"])
-def test_a_fault_of_the_table_is_told_in_words_on_the_page(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
+def test_a_fault_of_the_table_is_shown_in_words_on_the_page(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
     monkeypatch.setattr(store, "_dynamodb", Broken())
     status, html, headers = request(sample)
     assert (status, html.startswith("<!doctype html>"), headers["Retry-After"]) == (503, True, "5")

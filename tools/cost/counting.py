@@ -67,13 +67,16 @@ def bill(observed: Observed, template: Template) -> Counter[str]:
     lines = [line for lines in observed.logs.values() for line in lines if not _is_platforms(line)]
     emf = [line for line in lines if '"_aws"' in line]
     writes = requests["s3.PutObject"] + requests["s3.CopyObject"]
-    dropped = observed.from_outside["s3.PutObject"]  # by a partner, of which EventBridge tells a queue
+    dropped = observed.from_outside["s3.PutObject"]  # by a partner, which EventBridge reports to a queue
+    rules = template.of_type("AWS::Events::Rule").values()
+    ends = len(observed.histories) * sum("SUCCEEDED" in json.dumps(rule.get("EventPattern")) for rule in rules)
     return Counter(
         {
             "state transitions": len(entered) + retries,
             "SQS requests": tasks["sqs:sendMessage"]
             + tasks["sns:publish"] * subscribed
             + dropped
+            + ends
             + 2 * of_queues  # a receive and a delete
             + sum(count for name, count in requests.items() if name.startswith("sqs.")),
             "SNS publishes": tasks["sns:publish"],
@@ -119,10 +122,8 @@ def size(line: str) -> int:
 
 def _integration(event: Event) -> str:
     """`sqs:sendMessage`, whichever way the state machine calls it."""
-    if event["type"] == "LambdaFunctionScheduled":
-        return "lambda:invoke"
-    resource = event["taskScheduledEventDetails"]["resource"].removeprefix("arn:aws:states:::")
-    return str(resource.removeprefix("aws-sdk:").partition(".")[0])
+    details = event["taskScheduledEventDetails"]
+    return f"{details['resourceType'].removeprefix('aws-sdk:')}:{details['resource'].partition('.')[0]}"
 
 
 def _is_report(line: str) -> bool:

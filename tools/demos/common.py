@@ -1,6 +1,7 @@
 """What every demo does: start executions, follow them to their ends, show them, and say how to go on by hand."""
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -33,6 +34,10 @@ class Execution:
     arn: str
     description: dict[str, Any] = field(default_factory=dict)
     notification: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition(":")[2]
 
     @property
     def status(self) -> str:
@@ -208,6 +213,18 @@ def print_one(engine: Engine, execution: Execution, console: Console) -> None:
     with calls_explained():
         story = find_story(engine.client, execution.arn)
     if story:
-        name = execution.arn.rpartition(":")[2]
-        print_plain(console, f"`make show EXECUTION={name}` tells the story of one of them:\n")
+        print_plain(console, f"`make show EXECUTION={execution.name}` tells the story of one of them:\n")
         print_story(story, console)
+
+
+def leave_waiting(engine: Engine, state_machine: str, payload: object, output: object, console: Console) -> None:
+    """Start one more execution, which waits for the reader, and say how to answer it."""
+    with calls_explained():
+        [execution] = start(engine, state_machine, [("yours", payload)])
+    text = f"""
+One more execution waits for you. Answer it, or see it on a page:
+
+make answer EXECUTION={execution.name} OUTPUT={shlex.quote(json.dumps(output))}
+make desk
+"""
+    print_plain(console, text)

@@ -21,6 +21,7 @@ from tools.demos.common import (
     cell,
     ended_as_expected,
     follow_notified,
+    leave_waiting,
     make_console,
     print_commands,
     print_one,
@@ -64,6 +65,9 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     as_expected = ended_as_expected([each for each in executions if each.label in EXPECTED], EXPECTED, console)
     print_commands(console, _commands(outputs))
     print_one(engine, executions[0], console)
+    if complete and as_expected:
+        machine, order = outputs["FileExchangeStateMachineArn"], {"orderId": "order-3"}
+        leave_waiting(engine, machine, {"info": order}, {**order, "status": "shipped"}, console)
     return complete and as_expected
 
 

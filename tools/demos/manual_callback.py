@@ -24,6 +24,7 @@ from tools.demos.common import (
     ended_as_expected,
     follow,
     give_back,
+    leave_waiting,
     make_console,
     print_commands,
     print_one,
@@ -79,7 +80,10 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         console.print(f"{undone} pieces of work were not received or not answered.", style="bold red")
     print_commands(console, _commands(engine, outputs))
     print_one(engine, executions[0], console)
-    return complete and as_expected and not undone
+    well = complete and as_expected and not undone
+    if well:
+        leave_waiting(engine, outputs["ManualCallbackStateMachineArn"], sample, {"approved": True}, console)
+    return well
 
 
 def _play_outside_system(
@@ -105,11 +109,15 @@ def _play_outside_system(
 
 def _call_back(lambda_: Any, function: str, work: Work, token: str, console: Console) -> None:  # noqa: ANN401
     for callback in CALLBACKS[work.execution.label]:
-        answer = lambda_.invoke(FunctionName=function, Payload=json.dumps({"token": token, **callback}).encode())
+        event = {"token": token, "executionId": work.execution.arn, **callback}
+        answer = lambda_.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         payload = json.loads(answer["Payload"].read())
         work.answers.append(payload if isinstance(payload, dict) else {})
-        sent = json.dumps({"token": "…", **callback}, ensure_ascii=False)
-        said = payload.get("errorMessage", "an error") if answer.get("FunctionError") else json.dumps(payload)
+        sent, received = (
+            json.dumps(each | {name: "…" for name in ("token", "executionId") if name in each}, ensure_ascii=False)
+            for each in (event, work.answers[-1])
+        )
+        said = payload.get("errorMessage", "an error") if answer.get("FunctionError") else received
         print_plain(console, plain(f"  invoked the function with {sent}: {said}"))
 
 
@@ -120,7 +128,7 @@ def _read(body: str) -> tuple[dict[str, Any], str]:
         payload, token = message["input"], message["token"]
     except (ValueError, KeyError, TypeError):
         return {}, ""
-    return (payload, token) if isinstance(payload, dict) else ({}, "")
+    return (payload, token) if isinstance(payload, dict) and isinstance(token, str) else ({}, "")
 
 
 def _table(works: Mapping[str, Work]) -> Table:

@@ -1,6 +1,9 @@
 """The desk's pages. Each is made when it is asked for; a script of the page asks again every few seconds."""
 
-from typing import Any
+import math
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, redirect, render_template, request, url_for
@@ -29,7 +32,11 @@ def make_app(aws: Aws, guard: Guard) -> Flask:
         "asked": asked,
         "name": lambda arn: arn.rpartition(":")[2],
     }
-    app.jinja_env.globals |= {"may_change": guard.may_change, "aws": aws, "span": span, "heartbeats": heartbeats}
+    app.jinja_env.globals |= {
+        "may_change": guard.may_change,
+        "aws": aws,
+        "span": span,
+    }
     app.context_processor(lambda: {"now": aws.now()})
     for path, page in (
         ("/", desk.waiting),
@@ -62,6 +69,43 @@ def _explain(error: Exception) -> ResponseReturnValue:
     return render_template("message.html", title="The desk is at fault", text=type(error).__name__), 500
 
 
+class Row(NamedTuple):
+    """A wait as the page shows it: made here, for a thousand of them are made faster than by a template."""
+
+    name: str
+    execution: str
+    execution_link: str
+    answer_link: str
+    state: str
+    asked: str
+    order: int
+    since: str
+    late: bool
+    left_seconds: float
+    left: str
+    next_heartbeat: str
+    last_heartbeat: str
+
+
+def _row(wait: Wait, now: datetime) -> Row:
+    left, late = wait.deadline - now if wait.deadline else None, wait.is_late(now)
+    arn = quote(wait.execution, safe=":")
+    return Row(
+        wait.name,
+        wait.execution.rpartition(":")[2],
+        f"/execution?arn={arn}",
+        f"/answer?execution={arn}&event={wait.event}",
+        state(wait),
+        asked(wait),
+        int(wait.since.timestamp()),
+        f"{wait.since:%m-%d %H:%M:%S}",
+        late,
+        left.total_seconds() if left else math.inf,
+        f"{span(left)}{' late' if late else ''}" if left else "never",
+        *heartbeats(wait, now),
+    )
+
+
 class Desk:
     def __init__(self, aws: Aws, may_change: bool) -> None:
         self._aws = aws
@@ -72,9 +116,11 @@ class Desk:
     # ------------------------------------------------------------------ pages
 
     def waiting(self) -> ResponseReturnValue:
-        known, now = self._waiting.read(), self._aws.now()
-        waits = sorted(self._waiting.found.waits, key=lambda wait: data.urgency(wait, now))
-        return render_template("waiting.html", known=known, waits=waits, waiting=self._waiting)
+        self._waiting.read()
+        found, now = self._waiting.found, self._aws.now()
+        waits = sorted(found.waits, key=lambda wait: data.urgency(wait, now)) if found else []
+        rows = [_row(wait, now) for wait in waits]
+        return render_template("waiting.html", found=found, rows=rows, waiting=self._waiting)
 
     def executions(self) -> ResponseReturnValue:
         known = {arn: self._finder.machine(arn).name(arn) or arn for arn in machines(self._aws)}

@@ -1,21 +1,35 @@
 """Starts the desk: `python -m tools desk`."""
 
-import argparse
-import logging
-
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from tools import ToolError
-from tools.aws import find_aws
+from tools.aws import Aws, find_aws
 from tools.desk.app import make_app
 from tools.desk.guard import Guard
 from tools.engine.engine import HOST
+from tools.parser import Parser
+
+
+class _Silent(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """Writes nothing: the line of the first request would hold the secret."""
+
+
+def make_desk(aws: Aws, port: int, *, may_change: bool) -> tuple[BaseWSGIServer, str]:
+    """A server on loopback, to be started, and its address with the secret. `port` 0 is a free one.
+
+    Raises SystemExit where it cannot listen there, after saying why.
+    """
+    server = make_server(HOST, port, Flask(__name__), threaded=True, request_handler=_Silent)
+    guard = Guard(server.port, may_change=may_change)
+    server.app = make_app(aws, guard)
+    return server, guard.address
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until it is interrupted. Raises ToolError where there is no AWS or no port."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools desk",
         description="A page on this machine that shows who waits, each execution's story and the queues, and takes "
         "answers: of the embedded AWS or, while that does not run, of yours.",
@@ -26,12 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not (options.port.isdecimal() and int(options.port) <= 65535):
         raise ToolError(f"{options.port!r} is no port (0 to 65535): name a free one, or none at all.")
     aws = find_aws()
-    server = make_server(HOST, int(options.port), Flask(__name__), threaded=True)
-    guard = Guard(server.port, may_change=aws.is_embedded or options.allow_answers)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the first request's line would have the secret
-    server.app = make_app(aws, guard)
-    print(f"The desk of {aws.name}{'' if guard.may_change else ', which it only shows'}. Ctrl-C ends it.")
-    print(guard.address, flush=True)
+    may_change = aws.is_embedded or options.allow_answers
+    server, address = make_desk(aws, int(options.port), may_change=may_change)
+    print(f"The desk of {aws.name}{'' if may_change else ', which it only shows'}. Ctrl-C ends it.")
+    print(address, flush=True)
     with server:
         server.serve_forever()
     return 0

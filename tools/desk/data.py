@@ -21,48 +21,52 @@ from tools.waits.find import Finder, Found, Wait, machines
 Fields = Mapping[str, Any]
 
 REFRESH_SECONDS = 4  # or twice as long as reading takes, so that AWS is asked no more than half of the time
-FIRST_SECONDS = 1  # so long a page waits for what it shows first
+PATIENCE_SECONDS = 0.7  # so long a page waits for what it shows
 MOST_EXECUTIONS = 100
 STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE")
 
 
 class Waiting:
-    """Who waits, read again while pages ask for it: in the background, so that no page waits for it."""
+    """Who waits, read again while pages ask for it: in the background, so that no page waits for it for long.
+
+    `found` is what is known, None at first; `progress`: how many of how many executions were looked at meanwhile.
+    """
 
     def __init__(self, aws: Aws, finder: Finder) -> None:
         self._aws, self._finder = aws, finder
         self._lock = threading.Lock()
-        self._known = threading.Event()
-        self._reading = False
+        self._idle = threading.Event()
+        self._idle.set()
         self._read_at = self._took = 0.0
-        self.found = Found()
+        self.found: Found | None = None
         self.progress = (0, 0)
         self.problem = ""
 
-    def read(self) -> bool:
-        """Begin to read again if what is known is old; whether anything is known yet."""
+    def read(self) -> None:
+        """Begin to read again if what is known is old, and wait a little for it."""
         with self._lock:
             age = time.monotonic() - self._read_at
-            if not self._reading and (not self._known.is_set() or age > max(REFRESH_SECONDS, 2 * self._took)):
-                self._reading = True
+            if self._idle.is_set() and (self.found is None or age > max(REFRESH_SECONDS, 2 * self._took)):
+                self._idle.clear()
                 threading.Thread(target=self._read, daemon=True).start()
-        return self._known.wait(FIRST_SECONDS)
+        if self.found is None or self._took < PATIENCE_SECONDS:
+            self._idle.wait(PATIENCE_SECONDS)
 
     def forget(self) -> None:
         """Something was changed: what is known is old."""
-        self._read_at = 0.0
-        self._took = 0.0
+        self._read_at = self._took = 0.0
 
     def _read(self) -> None:
+        time.sleep(min(1, self._took))  # after the page, where reading is much work
         began = time.monotonic()
         try:
             self.found = self._finder.find(machines(self._aws), advanced=self._advance)
             self.problem = ""
         except (BotoCoreError, ClientError) as error:
             self.problem = f"Who waits cannot be asked: {reason(error)}."
-        self._read_at, self._took = time.monotonic(), time.monotonic() - began
-        self._known.set()
-        self._reading = False
+        finally:
+            self._read_at, self._took = time.monotonic(), time.monotonic() - began
+            self._idle.set()
 
     def _advance(self, done: int, of: int) -> None:
         self.progress = (done, of)

@@ -30,7 +30,8 @@ class Guard:
     def __init__(self, port: int, *, may_change: bool) -> None:
         self.may_change = may_change
         self._secret = secrets.token_urlsafe(32)
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        suffix = "" if port == 80 else f":{port}"  # as browsers send it
+        self._hosts = {f"127.0.0.1{suffix}", f"localhost{suffix}"}
         self._cookie = f"desk-{port}"
         self.address = f"http://127.0.0.1:{port}/?secret={self._secret}"
 

@@ -12,6 +12,7 @@ _SECRET_FIELD = re.compile(
 )
 _DIGITS = re.compile(r"(?<!\d)(?:\d{13,19}|\d{4}([ -])\d{4,6}\1\d{4,5}(?:\1\d{1,7})?)(?!\d)")
 # Longer than any name, UUID or digest of 256 bits, and shorter than any token; as it is, or as a URL has it
+_LONG = re.compile(r"[A-Za-z0-9+/=_%-]{80,}")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9+/=_-]|%2[BF]|%3D){80,}", re.IGNORECASE)
 
 
@@ -42,7 +43,7 @@ def _masked(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def mask_text(text: str) -> str:
     """A text with masks for what may be a task token and for the numbers of cards."""
-    return _DIGITS.sub(_mask_card, _TOKEN.sub(MASK, text))
+    return _DIGITS.sub(_mask_card, _LONG.sub(lambda found: _TOKEN.sub(MASK, found[0]), text))
 
 
 def _mask_card(found: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ _OF_JSONPATH = (
     "MaxConcurrencyPath",
     "ToleratedFailureCountPath",
     "ToleratedFailurePercentagePath",
+    "Variable",
 )
 _OF_JSONATA = ("Arguments", "Output", "Items", "Condition")
 _FIELDS_OF = {"JSONata": _OF_JSONATA, "JSONPath": _OF_JSONPATH}
