@@ -90,7 +90,7 @@ test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault
 	@.venv/bin/python -m tests.faults
 
-simulate: .venv/test.stamp ## make up stories of events, play each to its end  [EXAMPLES=2000]
+simulate: .venv/test.stamp .venv-engine/engine.stamp ## play made-up stories of each workflow  [EXAMPLES=2000]
 	@EXAMPLES="$${EXAMPLES-2000}" .venv/bin/python -m pytest -s tests/simulation
 
 bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure beside a baseline, about 10 minutes
