@@ -1,6 +1,6 @@
 """Reads the `{% JSONata %}` of a state machine, and finds the task token in it.
 
-AWS runs JSONata 2.0.6, of which `$eval` is left out and six functions of its own are added; nothing but `$states` and
+AWS runs JSONata 2.0.6, of which `$eval` is left out and six functions are added; nothing but `$states` and
 variables is there at the top level:
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
