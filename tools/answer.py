@@ -160,9 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{ALREADY_SETTLED}: the execution has ended, {ended}.")
         return 1
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(
-            f"{aws.name.capitalize()} does not say what the execution waits for: {reason(error)}."
-        ) from error
+        raise ToolError(f"What it waits for cannot be asked of {aws.name}: {reason(error)}.") from error
     if not (options.yes or aws.is_embedded or _agreed(wait, answer)):
         print("Nothing was sent.")
         return 1

@@ -325,7 +325,7 @@ class Notifications:
         return list(self._bodies.get(execution_id, []))
 
     def executions(self) -> set[str]:
-        """Every execution that has been told about so far."""
+        """Every execution that has been notified so far."""
         return set(self._bodies)
 
     def settle(self) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.test_manual_callback import MACHINE, QUEUE, WORK, Work, status
 from tools.stack import Stack, poll
 
 
-@pytest.mark.aws("the embedded AWS denies SendTask* to whoever is granted it on one state machine")
+@pytest.mark.aws("the embedded AWS decides by IAM in tests/security only")
 def test_a_function_cannot_answer_a_token_of_another_state_machine(manual: Stack, clients: Clients) -> None:
     # Given a state machine of this account that is not the stack's, and sends its tokens to the same queue
     sfn, own = (

@@ -1,8 +1,4 @@
-"""The payment callback on an embedded AWS that decides about every call by IAM, over TLS.
-
-The embedded AWS denies SendTask* to a role that is granted it on a state machine, which AWS allows. So these tests, and
-nothing else, grant the functions' roles SendTask* on everything.
-"""
+"""The payment callback on an embedded AWS that decides about every call by IAM, over TLS."""
 
 import json
 import ssl
@@ -24,18 +20,6 @@ from tests.security.arns import stack_arns
 from tools.engine.engine import Engine
 from tools.stack import Stack, deployed
 
-ANSWER_ANY_TASK = {"Effect": "Allow", "Action": "states:SendTask*", "Resource": "*"}
-
-
-def let_answer(stack: Stack) -> None:
-    for resource in stack.resources():
-        if resource["ResourceType"] == "AWS::IAM::Role":
-            stack.client("iam").put_role_policy(
-                RoleName=resource["PhysicalResourceId"],
-                PolicyName="AnswerAnyTask",
-                PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ANSWER_ANY_TASK]}),
-            )
-
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
@@ -51,7 +35,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @contextmanager
 def deployed_where_iam_decides(engine: Engine, config_env: str = "default") -> Iterator[Stack]:
     stack = deployed(engine, config_env=config_env)
-    let_answer(stack)
     yield stack
     for client in stack.clients.values():
         client.close()  # the engine would wait for the end of each TLS connection
@@ -72,20 +55,21 @@ def test_the_endpoint_speaks_tls_with_a_certificate_of_its_own(engine: Engine) -
         urlopen(f"{engine.endpoint_url}/_ministack/health", timeout=5, context=ssl.create_default_context())  # noqa: S310
 
 
-def test_a_role_is_held_to_its_policies(stack: Stack, engine: Engine) -> None:
-    arns = stack_arns(stack)
-    session = {"RoleArn": str(arns["PaymentWorkerRole"]), "RoleSessionName": "test"}
+@pytest.fixture
+def worker(stack: Stack, engine: Engine) -> Callable[[str], Any]:
+    """Clients with the rights of the payment worker."""
+    session = {"RoleArn": str(stack_arns(stack)["PaymentWorkerRole"]), "RoleSessionName": "test"}
     credentials = stack.client("sts").assume_role(**session)["Credentials"]
+    return lambda service: boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=engine.endpoint_url,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
-    def worker(service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=engine.endpoint_url,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-        )
 
+def test_a_role_is_held_to_its_policies(stack: Stack, worker: Callable[[str], Any]) -> None:
     urls = stack.outputs
     assert worker("sqs").get_queue_attributes(QueueUrl=urls["PaymentQueueUrl"], AttributeNames=["QueueArn"])
     forbidden: list[Callable[[], Any]] = [
@@ -97,3 +81,29 @@ def test_a_role_is_held_to_its_policies(stack: Stack, engine: Engine) -> None:
     for call in forbidden:
         with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
             call()
+
+
+def test_a_role_answers_tokens_of_its_own_state_machine_only(stack: Stack, worker: Callable[[str], Any]) -> None:
+    # Given a state machine of this account that is not the stack's, and sends its tokens to the same queue
+    sfn, machine = stack.client("stepfunctions"), stack.outputs["StateMachineWaitForCallbackArn"]
+    own = sfn.describe_state_machine(stateMachineArn=machine)
+    other = sfn.create_state_machine(name="other", definition=own["definition"], roleArn=own["roleArn"])
+    tokens = []
+    with stack.consumer_off("PaymentWorkerFunctionName"):
+        for arn in (machine, other["stateMachineArn"]):
+            sfn.start_execution(stateMachineArn=arn, input="{}")
+            tokens.append(json.loads(stack.receive("PaymentQueueUrl")["Body"])["taskToken"])
+    # Then
+    client = worker("stepfunctions")
+    for token, error in zip(tokens, (None, "AccessDenied"), strict=True):
+        answers: list[Callable[[], Any]] = [
+            lambda token=token: client.send_task_heartbeat(taskToken=token),  # type: ignore[misc]
+            lambda token=token: client.send_task_failure(taskToken=token, error="Payment.Refused"),  # type: ignore[misc]
+        ]
+        for answer in answers:
+            if error is None:
+                answer()
+            else:
+                with pytest.raises(ClientError, match=error):
+                    answer()
+    sfn.delete_state_machine(stateMachineArn=other["stateMachineArn"])

@@ -10,15 +10,14 @@ import pytest
 from callback_lint.documents import Document, read
 from callback_lint.linter import template_of
 from callback_lint.templates import Template
-from tools import PROJECT
+from tools import PROJECT, generated
 from tools.deployment import template_file
 from tools.diagrams.diagrams import resources, states
-from tools.diagrams.pages import MARK, PAGES, drawn, redraw
 from tools.diagrams.recording import RECORDING, save
+from tools.generated import PAGES, outdated, write
 from tools.stack import STACKS, WORKFLOWS
 
 TEMPLATES = [template_file(STACKS[name]) for name in WORKFLOWS]
-DRAW_AGAIN = "run `make pictures`"
 
 
 def template(machine: dict[str, Any], **others: Any) -> Template:
@@ -52,35 +51,36 @@ CHECK = {"Type": "Choice", "Choices": [{"Condition": '{% $x < 3 and $y = "a" %}'
 MACHINE = {"StartAt": "Ask", "States": {"Ask": WAIT, "Check": CHECK, "Stop": {"Type": "Fail"}}}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_diagrams_of_a_page_are_as_the_templates(page: Path) -> None:
-    assert drawn(page.read_text()) == page.read_text(), DRAW_AGAIN
+def test_the_generated_parts_of_the_documents_are_as_their_sources() -> None:
+    assert outdated() == [], "run `make pictures`"
 
 
 def test_every_template_and_state_machine_is_drawn_once() -> None:
-    marks = [found.group("template", "machine") for page in PAGES for found in MARK.finditer(page.read_text())]
-    wanted: list[tuple[str, str | None]] = []
+    pages = "".join(page.read_text() for page in PAGES)
+    drawn: list[tuple[str, ...]] = [*re.findall(r'cog print\(resources\("([^"]+)"', pages)]
+    drawn += re.findall(r'cog print\(states\("(\w+)", "([^"]+)"\)', pages)
+    wanted: list[str | tuple[str, str]] = []
     for name in TEMPLATES:
         found = template_of(read(PROJECT / name))
         assert found
-        wanted += [(name, None), *((name, machine) for machine in found.machine_of)]
-    assert sorted(marks, key=str) == sorted(wanted, key=str)
+        wanted += [name, *((machine, name) for machine in found.machine_of)]
+    assert sorted(drawn, key=str) == sorted(wanted, key=str)
 
 
-def test_a_diagram_that_drifted_is_drawn_again(tmp_path: Path) -> None:
+def test_a_part_that_drifted_is_written_anew(tmp_path: Path) -> None:
     right = (PROJECT / "docs/payment-callback.md").read_text()
     page = tmp_path / "README.md"
     page.write_text(right.replace("PaymentQueue --> PaymentWorkerFunction", "PaymentQueue --> OtherFunction"))
     assert page.read_text() != right
-    assert redraw(page)
+    assert outdated([page]) == write([page]) == [str(page)]
     assert page.read_text() == right
-    assert not redraw(page)
+    assert write([page]) == []
 
 
-@pytest.mark.parametrize("mark", ["states of Nobody in template.yaml", "states of PaymentQueue in template.yaml"])
-def test_a_mark_that_names_nothing_is_refused(mark: str) -> None:
-    with pytest.raises(ValueError, match="there is no such state machine"):
-        drawn(f"<!-- {mark} -->\n")
+@pytest.mark.parametrize("machine", ["Nobody", "PaymentQueue"])
+def test_a_part_that_names_nothing_is_refused(machine: str) -> None:
+    with pytest.raises(ValueError, match="has no state machine"):
+        generated.states(machine, "template.yaml")
 
 
 def test_a_wait_shows_its_limits_its_retries_and_its_ways_out() -> None:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from statistics import median
 
-from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from tools.bench.events import RECORDS, payment_batch
 from tools.bench.processes import deployed_code, worker
-from tools.bench.results import Goal, Picture, Result, Table, middle_half, ms, ratio
+from tools.bench.results import Goal, Result, Table, middle_half, ms, ratio
 from tools.bench.slow_api import slow_api
 
 CALL_SECONDS = 0.05
@@ -42,15 +41,6 @@ def measure(progress: Progress, folder: Path) -> Result:
         ("ratio", "", "", f"{trips['ours'] / trips['baseline']:.2f}", f"{ratio(cpu['ours'], cpu['baseline']):.2f}")
     )
 
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        left.boxplot([[1000 * value for value in seconds[name]] for name in seconds], tick_labels=list(seconds))
-        left.set_ylabel("milliseconds a batch of ten")
-        left.set_ylim(bottom=0)
-        right.boxplot([[1000 * value for value in cpu[name]] for name in cpu], tick_labels=list(cpu))
-        right.set_ylabel("CPU milliseconds a record")
-        right.set_ylim(bottom=0)
-
     columns = ("Worker", "Median ms a batch", "Middle half, ms", "Round trips", "CPU ms a record")
     return Result(
         goals=[
@@ -58,5 +48,4 @@ def measure(progress: Progress, folder: Path) -> Result:
             Goal("CPU time of a record, times the baseline's", 1, ratio(cpu["ours"], cpu["baseline"])),
         ],
         tables=[Table(f"Ten records at {1000 * CALL_SECONDS:.0f} ms an API call", columns, rows)],
-        pictures=[Picture("batch", "Time of a batch of ten and CPU time of a record, beside the baseline", draw)],
     )

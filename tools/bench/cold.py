@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from tools import PROJECT
 from tools.bench.processes import MEASURED, Code, deployed_code, run
-from tools.bench.results import Goal, Picture, Result, Table, middle_half, ms, ratio
+from tools.bench.results import Goal, Result, Table, middle_half, ms, ratio
 
 ROUNDS = 15
 FLOOR = "boto3.client('stepfunctions')"
@@ -48,7 +47,9 @@ def start(
 
 def handlers() -> list[str]:
     """The modules that functions enter by."""
-    return sorted(path.stem for path in (PROJECT / "functions").glob("*.py"))
+    return sorted(
+        path.stem for path in (PROJECT / "functions").glob("*.py") if "def lambda_handler" in path.read_text()
+    )
 
 
 def measure(progress: Progress, folder: Path) -> Result:
@@ -83,19 +84,8 @@ def measure(progress: Progress, folder: Path) -> Result:
         for name in handlers()
     ]
 
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.boxplot(
-            [[1000 * value for value in seconds[name]] for name in names], orientation="horizontal", tick_labels=names
-        )
-        axes.axvline(float(ms(seconds[FLOOR])), linestyle=":", color="grey", label="the floor")
-        axes.legend()
-        axes.set_xlim(left=0)
-        axes.set_xlabel("milliseconds from the start of the import to its end")
-
     columns = ("Import of", "Median ms", "Middle half, ms", "Times the floor", "CPU ms", "Times the floor's", "Modules")
-    picture = Picture("cold-start", f"Cold start of each function beside {FLOOR}", draw, height=5)
-    return Result(goals, [Table("Cold start", columns, rows), _package(ours, baseline)], [picture])
+    return Result(goals, [Table("Cold start", columns, rows), _package(ours, baseline)])
 
 
 def _package(*codes: Code) -> Table:

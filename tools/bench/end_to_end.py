@@ -7,10 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from matplotlib.figure import Figure
 from rich.progress import Progress
 
-from tools.bench.results import Goal, Picture, Result, Table, ratio
+from tools.bench.results import Goal, Result, Table, ratio
 from tools.bench.stacks import NOTIFICATIONS, STACKS, THREADS, orders, take_notifications
 from tools.engine.engine import Engine
 from tools.stack import Stack, poll
@@ -65,15 +64,6 @@ def measure(progress: Progress, folder: Path) -> Result:
     rate_ratio, cold_ratio = ratio(rates["ours"], rates["baseline"]), ratio(notified["ours"], notified["baseline"])
     rows.append(("ratio", f"{rate_ratio:.2f}", "", "", f"{cold_ratio:.2f}", ""))
 
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        left.boxplot([rates[name] for name in names], tick_labels=names)
-        left.set_ylabel("warm: executions a second")
-        left.set_ylim(bottom=0)
-        right.boxplot([notified[name] for name in names], tick_labels=names)
-        right.set_ylabel("cold burst: seconds until all are notified")
-        right.set_ylim(bottom=0)
-
     columns = (
         "Stack",
         "Warm, executions/s",
@@ -88,7 +78,6 @@ def measure(progress: Progress, folder: Path) -> Result:
             Goal("seconds until a cold burst is notified, times the baseline's", 1, cold_ratio),
         ],
         tables=[Table(f"{EXECUTIONS} executions started from {THREADS} threads", columns, rows)],
-        pictures=[Picture("end-to-end", "Executions a second and time of a cold burst, beside the baseline", draw)],
     )
 
 
@@ -101,8 +90,8 @@ def burst(stack: Stack) -> Burst:
     told_all = f"{EXECUTIONS} notifications"
     poll(told_all, lambda: stack.depth(NOTIFICATIONS) >= EXECUTIONS or None, BURST_SECONDS, every=0.05)
     notified = time.monotonic() - started
-    told = [body["executionId"] for body in take_notifications(stack)]
-    if sorted(told) != sorted(arns):
+    executions = [body["executionId"] for body in take_notifications(stack)]
+    if sorted(executions) != sorted(arns):
         raise RuntimeError("not every execution was notified exactly once")
     listed: list[dict[str, Any]] = []
 

@@ -6,13 +6,12 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from tools import PROJECT
 from tools.bench.cold import FLOOR, WORKER
 from tools.bench.processes import MEASURED, Code, deployed_code
-from tools.bench.results import Picture, Result, Table
+from tools.bench.results import Result, Table
 from tools.engine.engine import ENGINE_PYTHON
 
 ROUNDS = 20
@@ -36,19 +35,8 @@ def measure(progress: Progress, folder: Path) -> Result:
     rows.append(("all others", *(f"{time:.1f}" for time in rest)))
     rows.append(("together", *(f"{sum(times.values()):.1f}" for times in found.values())))
 
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        names = shown[::-1]
-        for offset, (name, times) in enumerate(found.items()):
-            places = [place - 0.2 + 0.4 * (1 - offset) for place in range(len(names))]
-            axes.barh(places, [times.get(package, 0) for package in names], height=0.4, label=name)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_xlabel("milliseconds in modules of the package")
-        axes.legend()
-
     return Result(
         tables=[Table(f"Imports, ms by package (the least of {ROUNDS} runs each)", ("Package", *subjects), rows)],
-        pictures=[Picture("imports", "What each package costs in the worker's cold start", draw, height=6)],
     )
 
 

@@ -1,6 +1,7 @@
-"""docs/benchmarks.md: what is between its marks is written anew by each run, the rest is kept."""
+"""docs/benchmarks.md: its tables are written anew by each run."""
 
 import datetime as dt
+import json
 import os
 import platform
 import re
@@ -12,7 +13,7 @@ import psutil
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from tools import PROJECT, ToolError
+from tools import PROJECT, generated
 from tools.bench.processes import MEASURED
 from tools.bench.results import Goal, Picture, Result, Table
 from tools.engine.engine import ENGINE_PYTHON
@@ -34,14 +35,11 @@ def machine() -> str:
 
 
 def write(setting: str, results: Mapping[str, Result]) -> None:
-    """Writes every part of the page, and its pictures. Raises ToolError where the page lacks the marks of a part."""
-    text = PAGE.read_text()
+    """Writes what was measured, the page and its pictures."""
     goals = [goal for result in results.values() for goal in result.goals]
-    for name, part in {"machine": setting, "goals": _goals(goals)}.items():
-        text = _replace(text, name, part)
-    for name, result in results.items():
-        text = _replace(text, name, _part(result))
-    PAGE.write_text(text)
+    parts = {"machine": setting, "goals": _goals(goals), **{name: _part(result) for name, result in results.items()}}
+    generated.MEASURED.write_text(json.dumps(parts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    generated.write([PAGE])
 
 
 def draw(picture: Picture, folder: Path) -> None:
@@ -50,14 +48,6 @@ def draw(picture: Picture, folder: Path) -> None:
     with rc_context({"svg.hashsalt": picture.name, "svg.fonttype": "none", "font.size": 9}):
         picture.draw(figure)
         figure.savefig(folder / f"{picture.name}.svg", metadata={"Date": None})
-
-
-def _replace(text: str, name: str, part: str) -> str:
-    marks = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    text, found = marks.subn(lambda match: f"{match[1]}{part}\n{match[2]}", text)
-    if found != 1:
-        raise ToolError(f"{PAGE.name} needs <!-- measured: {name} --> and <!-- end --> once, each on a line.")
-    return text
 
 
 def _part(result: Result) -> str:

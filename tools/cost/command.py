@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 
 from tools import PROJECT, ToolError
-from tools.cost.arithmetic import standing
 from tools.cost.counting import bill, metrics
-from tools.cost.page import PAGE, parts, write
-from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
+from tools.cost.page import PAGE, parts, standing_stacks, write
+from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in
 from tools.deployment import configured_stack_name
 from tools.engine.processes import begin_with_an_aws_of_its_own
 from tools.parser import Parser
@@ -30,10 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    stacks = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
     for name in ("dollars", "months"):
-        print("\n".join(["", *parts(counts, stacks)[name]]))
-    changed = write(counts, stacks)
+        print("\n".join(["", *parts(counts, standing_stacks())[name]]))
+    changed = write(counts)
     print(f"\n{PAGE.relative_to(PROJECT)} {'has been written anew' if changed else 'says the same'}.")
     return 0
 

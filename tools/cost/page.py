@@ -1,10 +1,10 @@
-"""The generated parts of docs/cost.md, and the file of counts that they are made from."""
+"""The tables of docs/cost.md, and the file of counts that they are made from."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 
-from tools import PROJECT
+from tools import PROJECT, generated
 from tools.cost import prices
 from tools.cost.arithmetic import (
     DERIVED,
@@ -14,9 +14,11 @@ from tools.cost.arithmetic import (
     per_idle_month,
     per_million_runs,
     per_month_in_use,
+    standing,
 )
 from tools.cost.counting import gigabytes
 from tools.cost.runs import template
+from tools.stack import STACKS, WORKFLOWS
 
 PAGE = PROJECT / "docs/cost.md"
 COUNTS = PROJECT / "tools/cost/counts.json"
@@ -31,24 +33,14 @@ def read_counts() -> Counts:
     return counts
 
 
-def write(counts: Counts, stacks: Mapping[str, Standing]) -> bool:
+def write(counts: Counts) -> bool:
     """Write the counts and the page, and say whether the page is another one than before."""
-    before = PAGE.read_text(encoding="utf-8")
     COUNTS.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
-    after = page(before, counts, stacks)
-    PAGE.write_text(after, encoding="utf-8")
-    return before != after
+    return bool(generated.write([PAGE]))
 
 
-def page(text: str, counts: Counts, stacks: Mapping[str, Standing]) -> str:
-    """The text with its generated parts made anew: what stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
-    for name, lines in parts(counts, stacks).items():
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        table = "\n".join(lines)
-        text, found = marked.subn(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)  # type: ignore[misc]
-        if found != 1:
-            raise ValueError(f"{PAGE} has no part {name}, or more than one")
-    return text
+def standing_stacks() -> dict[str, Standing]:
+    return {name: standing(template(STACKS[name])) for name in WORKFLOWS}
 
 
 def parts(counts: Counts, stacks: Mapping[str, Standing]) -> dict[str, list[str]]:

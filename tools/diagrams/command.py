@@ -1,10 +1,9 @@
-"""Draws every diagram of the documents again: `python -m tools diagrams`."""
+"""Writes the generated parts of the documents anew, the diagrams among them: `python -m tools diagrams`."""
 
-from tools.diagrams.pages import PAGES, redraw
+from tools.generated import write
 
 
 def main(_arguments: list[str] | None = None) -> int:
-    for page in PAGES:
-        if redraw(page):
-            print(f"drawn again: {page.name}")
+    for page in write():
+        print(f"written anew: {page}")
     return 0

@@ -61,7 +61,7 @@ def _answered(request: Request, answer: Callable[[Attempt], bool]) -> Answer:
         return refused("ValidationException", _missing("taskToken"))
     if problem := too_long("taskToken", token, 2_048):
         return problem
-    if not tokens.was_given(token):
+    if tokens.machine_of(token) is None:
         return refused("InvalidToken", "Invalid Token: 'Invalid token'")
     attempt = tokens.waiting.get(token)
     if attempt is None or not answer(attempt):

@@ -8,6 +8,7 @@ import contextvars
 import json
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -161,7 +162,7 @@ class Branch:
         self._pending: Pending | None = None
 
     def resume(self, settled: Pending | None) -> None:
-        work.submit(self.run.scope, lambda: self.advance(settled.value if settled else None))
+        self.run.go_on(self, settled.value if settled else None)
 
     def advance(self, value: object = None) -> None:
         """Go on, in this thread, until there is something to wait for."""
@@ -226,6 +227,29 @@ class Run:
         self.root: Branch | None = None
         self.when_ended: list[Callable[[], object]] = []
         self.alarm: Alarm | None = None
+        self._ready: deque[tuple[Branch, object]] = deque()
+        self._at_work = False
+
+    def go_on(self, branch: Branch, value: object) -> None:
+        """Let a branch go on after those that may already: one at a time, so that a history has them in this order."""
+        with self.lock:
+            self._ready.append((branch, value))
+            if self._at_work:
+                return
+            self._at_work = True
+        work.submit(self.scope, self._go_on)
+
+    def _go_on(self) -> None:
+        while True:
+            with self.lock:
+                if not self._ready:
+                    self._at_work = False
+                    return
+                branch, value = self._ready.popleft()
+            try:
+                branch.advance(value)
+            except Exception:  # a fault of this package: the other branches go on
+                logger.exception("Execution %s", self.record["executionArn"])
 
     def write(self, kind: str, details: Details | None, after: int) -> int:
         with self.lock:

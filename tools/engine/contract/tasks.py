@@ -81,7 +81,7 @@ class Attempt(Pending):
         self._early: Callable[[], bool] | None = None
 
     def give_token(self) -> str:
-        self.token = tokens.new()
+        self.token = tokens.new(self.branch.run.record["stateMachineArn"].partition("/")[0])
         tokens.waiting[self.token] = self
         return self.token
 

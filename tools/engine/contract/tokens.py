@@ -17,21 +17,22 @@ _secret = secrets.token_bytes(32)
 waiting: dict[str, "Attempt"] = {}
 
 
-def new() -> str:
+def new(machine_arn: str) -> str:
     """Base64, which has + / and = in it, as AWS's tokens have."""
-    number = secrets.token_bytes(32)
-    return base64.b64encode(MARK + number + _signature(number)).decode()
+    told = secrets.token_bytes(32) + machine_arn.encode()
+    return base64.b64encode(MARK + _signature(told) + told).decode()
 
 
-def was_given(token: str) -> bool:
-    """Whether this engine made it, for this account and region."""
+def machine_of(token: str) -> str | None:
+    """The state machine whose task a token is of; None if this engine did not give it, to this account and region."""
     try:
         data = base64.b64decode(token, validate=True)
     except ValueError:
-        return False
-    mark, number, signature = data[: len(MARK)], data[len(MARK) : len(MARK) + 32], data[len(MARK) + 32 :]
-    return mark == MARK and hmac.compare_digest(signature, _signature(number))
+        return None
+    mark, signature, told = data[: len(MARK)], data[len(MARK) : len(MARK) + 32], data[len(MARK) + 32 :]
+    given = mark == MARK and hmac.compare_digest(signature, _signature(told))
+    return told[32:].decode() if given else None
 
 
-def _signature(number: bytes) -> bytes:
-    return hmac.digest(_secret, f"{get_account_id()} {get_region()} ".encode() + number, hashlib.sha256)
+def _signature(told: bytes) -> bytes:
+    return hmac.digest(_secret, f"{get_account_id()} {get_region()} ".encode() + told, hashlib.sha256)
