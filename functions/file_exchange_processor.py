@@ -1,4 +1,4 @@
-"""Makes the request that a partner is to answer: a uuid, and in `info` what the partner needs. Yours goes in its place.
+"""Makes the request that a partner is to answer: a uuid, and in `info` what the partner needs. Replace it with yours.
 
 Called as `{"input": <execution input>, "executionId": <execution ARN>, "retryCount": <attempts before this one>}`.
 """

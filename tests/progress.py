@@ -1,4 +1,4 @@
-"""Says what is being proven: in the place of pytest's dots, how far each layer of tests is, and how it ended."""
+"""Says what is being proven: instead of pytest's dots, how far each layer of tests is, and how it ended."""
 
 import time
 from collections import Counter
@@ -11,10 +11,11 @@ import pytest
 # By the folder of tests/ that holds it
 LAYERS = {
     "unit": "each function by itself: decisions, hostile input, every error code of AWS",
+    "simulation": "each order of events: functions and state machines over a small AWS, and planted faults",
     "lint": "templates and state machines, and that each rule finds the fault planted for it",
     "e2e": "the workflows, deployed and run from start to notification",
     "aws": "what AWS alone shows",
-    "browser": "the page on which a person decides, in a browser: by hand, by keys, and what scanners do",
+    "browser": "the page on which a person decides, and the desk, in a browser: by hand, by keys, and what scanners do",
     "faults": "the same with faults from outside: nothing is lost, nothing is doubled",
     "containers": "every function in a container, with every sample event, and with live tokens",
     "security": "what roles may do, and that no token or card number gets out",
@@ -32,7 +33,7 @@ class Layer:
 
 
 class Progress:
-    """In the place of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
+    """Instead of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
 
     def __init__(self, terminal: Any) -> None:
         self._terminal = terminal

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -124,8 +124,17 @@ def _log_lines(logs: Any, group: str, execution: Fields) -> Iterator[Fields]:  #
         arn, since = execution["executionArn"], int(execution["startDate"].timestamp() * 1000)
         pages = logs.get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=group, filterPattern=f'"{arn}"', startTime=since):
-            lines = (_object(event["message"]) for event in page["events"])
+            lines = (_line(event) for event in page["events"])
             yield from (line for line in lines if line.get("correlation_id") == arn)
+
+
+def _line(event: Fields) -> Fields:
+    """A line of the log; where `make skip` had moved the embedded AWS's clock, by that clock and not the function's."""
+    line, ahead = _object(event["message"]), event.get("timestamp", 0) - event.get("ingestionTime", 0)
+    with suppress(OverflowError):  # it says no time
+        if ahead > 0:
+            return {**line, "timestamp": (_logged_at(line) + timedelta(milliseconds=ahead)).isoformat()}
+    return line
 
 
 def tell(events: Sequence[Fields], definition: Fields) -> list[Step]:
@@ -197,7 +206,7 @@ def _object(text: object) -> Fields:
 
 def _shown(message: Fields) -> Fields:
     """The fields of a notification that may be shown."""
-    message = _object(message.get("default")) or message  # where each protocol has a text of its own
+    message = _object(message.get("default")) or message  # where each protocol has its own text
     return {key: message[key] for key in PUBLISHED if isinstance(message.get(key), str)}
 
 

@@ -74,7 +74,8 @@ def forget_if_over(waiter: Waiter) -> None:
     """
     if not waiter.still_waits() and not waiter.answer_is_under_way():
         forget(waiter)
-        logger.info("token removed", uuid=waiter.uuid, correlation_id=waiter.execution_id)
+        if not waiter.answer:
+            logger.info("token removed", uuid=waiter.uuid, correlation_id=waiter.execution_id)
 
 
 def _write(waiter: Waiter) -> Waiter:

@@ -81,6 +81,7 @@ ANSWERS: dict[str, Any] = {
     "file_exchange_inbox/heartbeat": returned(1),
     "file_exchange_inbox/odd_key": returned(1),
     "file_exchange_inbox/batch_with_bad_records": returned(1, 2, 3),
+    "file_exchange_inbox/execution_ended": returned(1),
     "order_api/create_order": NOT_NOW,
     "order_api/get_order": NOT_NOW,
     "order_api/confirm_order": NOT_NOW,

@@ -10,10 +10,10 @@ from tools.cost import prices
 from tools.cost.arithmetic import ITEMS, Standing, empty_receives, key_requests, per_million_runs, standing
 from tools.cost.counting import Event, Observed, bill, metrics, size
 from tools.cost.page import read_counts
-from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in, template
+from tools.cost.runs import ENDS, WORKFLOWS, FileExchange, Place, Workflow, place_in, template
 from tools.deployment import configured_stack_name
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on an embedded AWS of its own")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on its own embedded AWS")]
 
 COUNTS = read_counts()
 STANDING = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
@@ -103,5 +103,7 @@ def test_a_run_comes_to_what_was_counted(place: Place, kind: type[Workflow]) -> 
         billed = bill(observed, workflow.template)
         # a line is a few bytes longer or shorter each time, and counted to ten bytes
         allowed = {item: 10 + 0.01 * count if "bytes" in item else 0.0001 for item, count in expected.items()}
+        if kind is FileExchange:  # an end that is reported while the token is being removed takes calls more
+            allowed |= {"S3 reads": 1, "S3 events": 2, "Lambda GB-seconds": 0.04}
         off = {item: billed[item] for item, count in expected.items() if abs(billed[item] - count) > allowed[item]}
         assert off == {}, f"{path}: counted otherwise: {expected}; `make cost` counts anew"

@@ -18,7 +18,7 @@ from tests.security.sample_secrets import CARD, TOKEN, leaks
 from tests.unit.state_machine import read_definition
 from tools import ToolError, cli, plain
 from tools.engine.engine import Engine
-from tools.story import Story, add_lines, find_story, print_story, tell
+from tools.story import Story, _line, _logged_at, add_lines, find_story, print_story, tell
 
 Fields = dict[str, Any]
 
@@ -184,11 +184,11 @@ def test_an_answer_belongs_to_the_wait_before_it_even_if_logged_later() -> None:
         history(*(each for name in names for each in (entered(name), left(name)))),
         read_definition("order_confirmation"),
     )
-    add_lines(steps, [line("decision told", 7.5, outcome="DELIVERED"), line("order looked at", 3.5)])
+    add_lines(steps, [line("decision delivered", 7.5, outcome="DELIVERED"), line("order looked at", 3.5)])
     assert [[each["message"] for each in step.lines] for step in steps] == [
         [],
         ["order looked at"],
-        ["decision told"],
+        ["decision delivered"],
         [],
     ]
 
@@ -310,6 +310,14 @@ def test_an_execution_is_found_by_its_arn_and_by_its_name(execution: str) -> Non
     assert story
     assert (story.execution["executionArn"], story.stack) == (ARN, "shop")
     assert [[each["message"] for each in step.lines] for step in story.steps] == [["request passed on"]]
+
+
+def test_a_line_is_placed_by_the_clock_that_was_moved() -> None:
+    # Given a function's line of 12:00:04, which the embedded AWS dates a day later, when its workflow ran
+    text, day = json.dumps(line("request passed on", 4)), 86_400_000
+    moved, same = ({"message": text, "timestamp": 1_000 + ahead, "ingestionTime": 1_000} for ahead in (day, -5))
+    assert _logged_at(_line(moved)) - _logged_at(_line(same)) == timedelta(days=1)
+    assert _line({"message": "no JSON", "timestamp": day, "ingestionTime": 0}) == {}
 
 
 def test_who_may_not_see_the_stack_gets_the_story_without_the_log() -> None:

@@ -488,11 +488,14 @@ def test_a_heartbeat_for_nobody_is_removed(when: str) -> None:
         ("heartbeat", [], 0),
         ("odd_key", [], 0),
         ("batch_with_bad_records", ["success"], 2),
+        ("execution_ended", [], 0),
     ],
 )
 def test_sample_events(exchange: Exchange, name: str, outcomes: list[str], returned: int) -> None:
     event = sample_event(f"file_exchange_inbox/{name}")
-    exchange.drop(json.loads(event["Records"][0]["body"])["detail"]["object"]["key"], "{}")
+    about = json.loads(event["Records"][0]["body"])
+    if "detail" in about:
+        exchange.drop(about["detail"]["object"]["key"], "{}")
     response = file_exchange_inbox.lambda_handler(event, CONTEXT)
     assert [operation for operation, _ in exchange.answers()] == outcomes
     assert len(failed_records(response)) == returned
@@ -524,7 +527,7 @@ def test_neither_content_nor_token_nor_a_name_of_the_partners_is_logged(
 
 # ------------------------------------------------------------------ wherever it breaks off
 class Broken(Exception):
-    """In the place of the end of a process."""
+    """In place of the end of a process."""
 
 
 def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after: bool) -> Callable[[], int]:
@@ -548,7 +551,7 @@ def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after
     return lambda: made
 
 
-CALLS = 12  # of an answer: see, find, beat, claim, copy, answer, remove, forget; then see and find that all is done
+CALLS = 12  # of an answer: read, find, heartbeat, claim, copy, deliver, remove, forget, and read that nothing is left
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

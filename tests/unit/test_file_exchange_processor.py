@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import file_exchange_processor
+from exchange.uuids import uuid_of
 from file_exchange_processor import DEFAULT_INFO, InvalidRequest, ProcessingFailed
 from tests.unit.support import CONTEXT, any_json, sample_event
 
@@ -30,6 +31,12 @@ def test_an_attempt_that_is_repeated_makes_the_same_request_and_another_executio
     first, again = make({}), make({}, retry_count=2)
     assert first == again
     assert make({}, execution_id=f"{EXECUTION_ID}2")["uuid"] != first["uuid"]
+
+
+@pytest.mark.parametrize("machine", ["FileExchange/label", "m" * 80 + "/" + "l" * 40], ids=["short", "long"])
+def test_a_child_of_a_distributed_map_makes_a_request(machine: str) -> None:
+    execution_id = EXECUTION_ID.replace("FileExchange", machine)
+    assert make({}, execution_id=execution_id)["uuid"] == uuid_of(execution_id)
 
 
 @pytest.mark.parametrize("fail_times", [0, 1, 2, 3])

@@ -67,13 +67,16 @@ def bill(observed: Observed, template: Template) -> Counter[str]:
     lines = [line for lines in observed.logs.values() for line in lines if not _is_platforms(line)]
     emf = [line for line in lines if '"_aws"' in line]
     writes = requests["s3.PutObject"] + requests["s3.CopyObject"]
-    dropped = observed.from_outside["s3.PutObject"]  # by a partner, of which EventBridge tells a queue
+    dropped = observed.from_outside["s3.PutObject"]  # by a partner, which EventBridge reports to a queue
+    rules = template.of_type("AWS::Events::Rule").values()
+    ends = len(observed.histories) * sum("SUCCEEDED" in json.dumps(rule.get("EventPattern")) for rule in rules)
     return Counter(
         {
             "state transitions": len(entered) + retries,
             "SQS requests": tasks["sqs:sendMessage"]
             + tasks["sns:publish"] * subscribed
             + dropped
+            + ends
             + 2 * of_queues  # a receive and a delete
             + sum(count for name, count in requests.items() if name.startswith("sqs.")),
             "SNS publishes": tasks["sns:publish"],

@@ -12,7 +12,9 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
+
+from tools.engine.contract.clock import clock
 
 Result = dict[str, Any]
 Function = Callable[..., Any]
@@ -29,6 +31,8 @@ def install() -> None:
     worker._read_stderr = lambda self: _Output.of(self).follow()
     worker._drain_stderr = worker._drain_stderr_bounded = lambda self: _Output.of(self).taken()
     worker.invoke = _remembering(worker.invoke)
+    lambda_svc._emit_lambda_logs = functools.partial(_emit_logs, lambda_svc._emit_lambda_logs)
+    cloudwatch_logs._append_log_events = functools.partial(_append_logs, cloudwatch_logs._append_log_events)
     lambda_svc._execute_function_warm = functools.partial(_execute_warm, lambda_svc._execute_function_warm)
     lambda_svc._execute_function = functools.partial(_execute, lambda_svc._execute_function)
     lambda_svc._poll_dynamodb_streams = functools.partial(_poll_streams, lambda_svc._poll_dynamodb_streams)
@@ -120,6 +124,21 @@ def _error(body: Result, answer: Result | None, request_id: str) -> Result:
         "errorMessage": f"RequestId: {request_id} Error: Runtime exited without providing a reason",
         "errorType": "Runtime.ExitError",
     }
+
+
+def _emit_logs(ministacks: Function, *arguments: object, **options: object) -> None:
+    _this_thread.emits = True
+    try:
+        ministacks(*arguments, **options)
+    finally:
+        _this_thread.emits = False
+
+
+def _append_logs(ministacks: Function, stream: Result, events: list[Result]) -> None:
+    """Lines of functions have the time of the clock that can be moved, and came in at the machine's own."""
+    if getattr(_this_thread, "emits", False):
+        events = [{**event, "timestamp": int(clock.now() * 1000)} for event in events]
+    ministacks(stream, events)
 
 
 def _poll_streams(ministacks: Function) -> bool:

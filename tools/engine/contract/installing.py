@@ -23,6 +23,7 @@ from tools.engine.contract.executions import (
     get_execution_history,
     list_executions,
     redrive_execution,
+    refused,
     run_to_its_end,
     start_execution,
     stop_execution,
@@ -42,6 +43,7 @@ ANSWERS: dict[str, Callable[[Request], Answer]] = {
     "SendTaskHeartbeat": send_task_heartbeat,
     "GetExecutionHistory": get_execution_history,
 }
+MOST_SECONDS = 10 * 366 * 86_400
 SETTLE_SECONDS = 5  # what an alarm sets going, until the clock goes on to the next
 
 
@@ -84,7 +86,7 @@ def _handler(ministacks: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         if action == "Skip":
-            return await asyncio.to_thread(_skip, json.loads(body)["seconds"])
+            return await asyncio.to_thread(_skip, json.loads(body).get("seconds"))
         if action == "GetActivityTask":
             return await get_activity_task(json.loads(body))
         if action in ANSWERS:
@@ -107,6 +109,8 @@ def _resource(ministacks: Callable[..., str]) -> Callable[..., str]:
     return resource
 
 
-def _skip(seconds: float) -> Any:
+def _skip(seconds: object) -> Answer:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
+        return refused("ValidationException", f"seconds must be a number from 0 to {MOST_SECONDS}")
     clock.skip(seconds, lambda: work.wait(SETTLE_SECONDS))
     return json_response({"now": clock.now()})
