@@ -21,7 +21,7 @@ export $(1)
 endef
 typed = $(filter command,$(origin $(1)))
 option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
-# Only from the command line: some environments have a PORT of their own
+# Only from the command line: some environments have their own PORT
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 

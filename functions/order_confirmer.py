@@ -31,7 +31,7 @@ def record_handler(image: Image) -> None:
     order_id = order_id_of(image)
     task = store.waiting_task(order_id)
     order = store.find(order_id) if task else None
-    if task and order and order.ended:  # and waits again, after a redrive
+    if task and order and (order.ended or order.timed_out):  # and waits again, after a redrive
         follow_execution(order_id, task.execution_id)
         order = store.find(order_id)
     if task is None or order is None or order.ended or order.decision is None:

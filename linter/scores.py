@@ -3,7 +3,7 @@
     python linter/scores.py FOLDER [--verdicts linter/verdicts.toml]
 
 Counts files, crashes, findings by rule and seconds. Of each rule it draws up to three findings, always the same ones; a
-person says of each in the verdicts whether it is right, and why. What has no verdict yet is printed, to be judged.
+person says of each in the verdicts whether it is right, and why. What has no verdict yet is printed, to be checked.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Made by `python linter/scores.py FOLDER`.
 | crashes | {crashes} |
 | findings | {findings} |
 | seconds of CPU per 100 files | {seconds:.1f} |
-| findings judged by hand | {judged} |
+| findings checked by hand | {checked} |
 | of these right | {right} |
 
 A finding is right where what it says is true of the file and worth changing. That says nothing of what is missed.
@@ -43,7 +43,7 @@ The rules about code in Python are not in here: the tables in `linter/tests/test
 
 ## Findings by rule
 
-| rule | findings | judged | right |
+| rule | findings | checked | right |
 |---|---|---|---|
 """
 
@@ -83,14 +83,14 @@ def sample(findings: list[Finding]) -> list[Finding]:
 
 def page(folder: Path, result: Measured, verdicts: dict[str, tuple[bool, str]]) -> str:
     counts = Counter(finding.rule.id for finding in result.report.findings)
-    judged: Counter[str] = Counter()
+    checked: Counter[str] = Counter()
     right: Counter[str] = Counter()
     lines = []
     for finding in sample(result.report.findings):
         key = _key(folder, finding)
         if key in verdicts:
             is_right, reason = verdicts[key]
-            judged[finding.rule.id] += 1
+            checked[finding.rule.id] += 1
             right[finding.rule.id] += is_right
             lines.append(f"| {key} | {finding.problem.message} | {'right' if is_right else '**wrong**'}: {reason} |")
         else:
@@ -101,14 +101,14 @@ def page(folder: Path, result: Measured, verdicts: dict[str, tuple[bool, str]]) 
         crashes=len(result.crashes),
         findings=len(result.report.findings),
         seconds=100 * result.seconds / max(result.report.files, 1),
-        judged=sum(judged.values()),
+        checked=sum(checked.values()),
         right=sum(right.values()),
     )
     rules = "".join(
-        f"| {rule} {RULES[rule].title} | {count} | {judged[rule]} | {right[rule]} |\n"
+        f"| {rule} {RULES[rule].title} | {count} | {checked[rule]} | {right[rule]} |\n"
         for rule, count in sorted(counts.items())
     )
-    table = "\n## Judged by hand\n\n| where | what it says | verdict |\n|---|---|---|\n"
+    table = "\n## Checked by hand\n\n| where | what it says | verdict |\n|---|---|---|\n"
     return f"{head}{rules}{table}" + "\n".join(lines) + "\n"
 
 

@@ -86,7 +86,7 @@ APART = ("test_deployment", "test_faults", "test_sam_cli", "test_walkthroughs")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Which tests run in the same one of pytest-xdist's processes, each of which has an embedded AWS of its own.
+    """Which tests run in the same one of pytest-xdist's processes, each of which has its own embedded AWS.
 
     Any may run anywhere. To save time, those that share a stack stay together, by its name in theirs, or else a module.
     (pytest-xdist's own `--dist loadgroup` groups nothing with pytest 9.2: pytest-dev/pytest-xdist#1386.)
@@ -108,7 +108,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The embedded AWS of this test run, on a port of its own."""
+    """The embedded AWS of this test run, on its own port."""
     with Engine(tmp_path_factory.mktemp("embedded-aws") / "engine") as engine:
         yield engine
 

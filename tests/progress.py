@@ -1,4 +1,4 @@
-"""Says what is being proven: in the place of pytest's dots, how far each layer of tests is, and how it ended."""
+"""Says what is being proven: instead of pytest's dots, how far each layer of tests is, and how it ended."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ LAYERS = {
     "e2e": "the workflows, deployed and run from start to notification",
     "engine": "the embedded AWS, held to what AWS was recorded to do with task tokens",
     "aws": "what AWS shows, and the embedded AWS where it can",
-    "browser": "the page on which a person decides, in a browser: by hand, by keys, and what scanners do",
+    "browser": "the page on which a person decides, and the desk, in a browser: by hand, by keys, and what scanners do",
     "faults": "the same with faults from outside: nothing is lost, nothing is doubled",
     "containers": "every function in a container, with every sample event, and with live tokens",
     "security": "what roles may do, and that no token or card number gets out",
@@ -33,7 +33,7 @@ class Layer:
 
 
 class Progress:
-    """In the place of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
+    """Instead of pytest's dots: how far each layer is, a failure as soon as it is known, each layer's result."""
 
     def __init__(self, terminal: Any) -> None:
         self._terminal = terminal

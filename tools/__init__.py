@@ -8,7 +8,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 def version() -> str:
     """Of the project, as pyproject.toml has it."""
-    import tomllib  # not at the top: an older Python has to get as far as being told that it is too old
+    import tomllib  # not at the top: an older Python has to get as far as the message that it is too old
 
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])

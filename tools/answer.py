@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tools import PROJECT, ToolError, plain
 from tools.aws import Aws, find_aws, reason
+from tools.parser import Parser
 from tools.story import find_execution
 from tools.waits.find import Finder, Wait
 from tools.waits.token import find_token
@@ -159,9 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{ALREADY_SETTLED}: the execution has ended, {ended}.")
         return 1
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(
-            f"{aws.name.capitalize()} does not say what the execution waits for: {reason(error)}."
-        ) from error
+        raise ToolError(f"What it waits for cannot be asked of {aws.name}: {reason(error)}.") from error
     if not (options.yes or aws.is_embedded or _agreed(wait, answer)):
         print("Nothing was sent.")
         return 1
@@ -171,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools answer",
         description="Answers a task that waits for the answer to its task token, and says what became of that: "
         "DELIVERED, ALREADY_SETTLED (answered before, timed out, or ended) or REFUSED.",

@@ -1,6 +1,6 @@
-"""Asks every judge about every template, and prints what each says: `python -m tools checks`.
+"""Runs every check on every template, and prints what each says: `python -m tools checks`.
 
-No judge reaches a network or needs an AWS account. Ends with 1 where one has a finding.
+No check reaches a network or needs an AWS account. Ends with 1 where one has a finding.
 """
 
 import json
@@ -50,18 +50,18 @@ sys.exit(failed)
 
 @dataclass(frozen=True)
 class Verdict:
-    judge: str
-    findings: str  # as the judge words them; nothing where there is none
+    check: str
+    findings: str  # in the words of the check; nothing where there is none
     remark: str = ""
 
     def __str__(self) -> str:
         if self.findings:
-            return f"{self.judge}: findings\n{textwrap.indent(self.findings.strip(), '  ')}"
-        return f"{self.judge}: no finding{self.remark}"
+            return f"{self.check}: findings\n{textwrap.indent(self.findings.strip(), '  ')}"
+        return f"{self.check}: no finding{self.remark}"
 
 
 def verdicts(templates: Sequence[Path]) -> Iterator[Verdict]:
-    """The slowest judge is asked first."""
+    """The slowest runs first."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool, tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         work: list[Callable[[], Verdict]] = [
@@ -82,8 +82,8 @@ def cfn_lint(templates: Sequence[Path], scratch: Path) -> Verdict:
     return _verdict("cfn-lint with the serverless rules", run, templates)
 
 
-def _verdict(judge: str, run: subprocess.CompletedProcess[str], templates: Sequence[Path]) -> Verdict:
-    return Verdict(judge, run.stdout + run.stderr if run.returncode else "", f" in {len(templates)} templates")
+def _verdict(check: str, run: subprocess.CompletedProcess[str], templates: Sequence[Path]) -> Verdict:
+    return Verdict(check, run.stdout + run.stderr if run.returncode else "", f" in {len(templates)} templates")
 
 
 def checkov(templates: Sequence[Path], scratch: Path) -> Verdict:
@@ -111,8 +111,8 @@ def ask_checkov(files: Sequence[Path], scratch: Path) -> Verdict:
         failed, passed, skipped = (results[f"{kind}_checks"] for kind in ("failed", "passed", "skipped"))
     except (ValueError, KeyError, TypeError):
         return Verdict(CHECKOV, run.stdout + run.stderr or "it says nothing")
-    judged = {Path(check["file_abs_path"]).resolve() for check in (*failed, *passed, *skipped)}
-    unread = [f"{file.name} is not read" for file in files if file.resolve() not in judged]
+    checked = {Path(check["file_abs_path"]).resolve() for check in (*failed, *passed, *skipped)}
+    unread = [f"{file.name} is not read" for file in files if file.resolve() not in checked]
     findings = "\n".join((*map(_worded, failed), *unread)) or (run.stderr if run.returncode else "")
     counts = f" in {len(files)} files ({len(passed)} checks passed, {len(skipped)} suppressed)"
     return Verdict(CHECKOV, findings, counts)

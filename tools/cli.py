@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from tools import FLAGSHIP, PROJECT, ToolError, plain, version
 from tools.deployment import configured_stack_name, deploy
@@ -19,6 +19,7 @@ from tools.engine.engine import Engine, EngineError, calls_explained
 from tools.engine.layers import cache_layers
 from tools.engine.lock import exclusive
 from tools.engine.processes import INTERRUPTS
+from tools.parser import Parser
 
 DIRECTORY = PROJECT / ".aws-local"
 MOST_SECONDS = 10 * 366 * 86_400
@@ -61,16 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(plain(message))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m tools", description="Runs, shows, checks and measures the workflows.")
+    parser = Parser(prog="python -m tools", description="Runs, shows, checks and measures the workflows.")
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    port = _Parser(add_help=False)
+    port = Parser(add_help=False)
     port.add_argument("--port", default="0", help="port to listen on, on loopback (default: a free one)")
     for name, function, parents, text in (
         ("up", up, [port], "start it unless it runs, and deploy template.yaml"),
@@ -235,10 +231,7 @@ def invoke(options: argparse.Namespace) -> int:
     how = "make invoke FUNCTION=PaymentWorkerFunction EVENT=events/payment_worker/payment.json"
     function = _given(options.function, f"Name a function by its logical ID: {how}")
     event = _given(options.event, f"Name a file with an event, or - for standard input: {how}")
-    config_env = _given(
-        options.config_env, "Name a section of samconfig.toml, or none at all for the payment callback."
-    )
-    return invoke_in_container(_running(), function, event, config_env=config_env)
+    return invoke_in_container(_running(), function, event, config_env=options.config_env)
 
 
 def env(_options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`sam local invoke` against the embedded AWS: a function's code in a container, in the place of the deployed one."""
+"""`sam local invoke` against the embedded AWS: a function's code in a container, instead of the deployed one."""
 
 import json
 import shutil

@@ -1,14 +1,14 @@
 """Prints what the changelog says of a release: `python -m tools release-notes v1.0.0`."""
 
-import argparse
 import re
 import sys
 
 from tools import PROJECT, version
+from tools.parser import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m tools release-notes", description=__doc__)
+    parser = Parser(prog="python -m tools release-notes", description=__doc__)
     parser.add_argument("tag", help="the tag of the release: v and its version")
     tag = parser.parse_args(arguments).tag
     if tag != f"v{version()}":

@@ -32,7 +32,7 @@ STACKS = {
 }
 
 
-def poll(what: str, check: Callable[[], T | None], seconds: float = 60, every: float = 0.1) -> T:
+def poll(what: str, check: Callable[[], T | None], seconds: float = 120, every: float = 0.1) -> T:
     """The first thing other than None that `check` returns.
 
     Raises AssertionError, which names what it awaited, when time is up.
@@ -104,7 +104,7 @@ class Stack:
         found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine])]
         return {execution["executionArn"]: execution["status"] for page in found for execution in page}
 
-    def ended(self, execution_id: str, seconds: float = 60) -> dict[str, Any]:
+    def ended(self, execution_id: str, seconds: float = 120) -> dict[str, Any]:
         """The description of an execution that has ended, or will within the seconds given."""
 
         def check() -> dict[str, Any] | None:
@@ -135,7 +135,7 @@ class Stack:
     def send(self, queue: str, body: str) -> None:
         self.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
 
-    def receive(self, queue: str, seconds: float = 60) -> dict[str, Any]:
+    def receive(self, queue: str, seconds: float = 120) -> dict[str, Any]:
         """The next message of a queue, deleted from it."""
         url = self.outputs[queue]
 
@@ -313,7 +313,7 @@ class Notifications:
         self._stop.set()
         self._thread.join()
 
-    def of(self, execution_id: str, seconds: float = 60) -> list[dict[str, Any]]:
+    def of(self, execution_id: str, seconds: float = 120) -> list[dict[str, Any]]:
         """The notifications of an execution: all there are, once there is one."""
         return poll(f"notification of {execution_id}", lambda: self._bodies.get(execution_id), seconds)
 
@@ -325,7 +325,7 @@ class Notifications:
         return list(self._bodies.get(execution_id, []))
 
     def executions(self) -> set[str]:
-        """Every execution that has been told about so far."""
+        """Every execution that has been notified so far."""
         return set(self._bodies)
 
     def settle(self) -> None:

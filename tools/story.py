@@ -206,7 +206,7 @@ def _object(text: object) -> Fields:
 
 def _shown(message: Fields) -> Fields:
     """The fields of a notification that may be shown."""
-    message = _object(message.get("default")) or message  # where each protocol has a text of its own
+    message = _object(message.get("default")) or message  # where each protocol has its own text
     return {key: message[key] for key in PUBLISHED if isinstance(message.get(key), str)}
 
 

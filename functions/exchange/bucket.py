@@ -97,7 +97,7 @@ def write_text(key: str, content: str) -> None:
 def copy(file: File, key: str) -> str:
     """Copy a file of up to MAX_COPY_BYTES, and return the version of the copy. Raises Conflict where it is gone."""
     source = {"Bucket": bucket_name(), "Key": file.key, "VersionId": file.version_id}
-    # Its tags stay behind: to copy them takes rights of their own
+    # Its tags stay behind: to copy them takes their own rights
     copied = _call(_s3_for_copies().copy_object, Key=key, CopySource=source, TaggingDirective="REPLACE")
     return str(copied["VersionId"])
 

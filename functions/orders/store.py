@@ -192,7 +192,7 @@ def reopen(order_id: str, expires_at: int | None) -> None:
             "update_item",
             Key=_order_key(order_id),
             UpdateExpression=expression,
-            ConditionExpression="attribute_exists(ended)",
+            ConditionExpression="attribute_exists(pk)",
             **({"ExpressionAttributeValues": values} if values else {}),
         )
 

@@ -1,6 +1,7 @@
 """Keeps an order in line with its workflow: whatever ends its execution ends it, and a redrive opens it again."""
 
 import json
+import time
 from functools import cache
 from typing import Any
 
@@ -38,7 +39,8 @@ def follow_execution(order_id: str, execution_id: str) -> None:
         answered = order.decision and not ended  # and who answers removes the token
         if task and status not in ("RUNNING", "PENDING_REDRIVE") and not answered:
             store.forget_task(order_id, task)
-        changed = ended != order.ended
+        waits_on = task and status == "RUNNING" and order.timed_out and task.expires_at > time.time()
+        changed = ended != order.ended or bool(waits_on)
         if changed and ended:
             if order.decision:
                 _report(order, execution_id)

@@ -1,6 +1,6 @@
 """Reads the `{% JSONata %}` of a state machine, and finds the task token in it.
 
-AWS runs JSONata 2.0.6, of which `$eval` is left out and six functions of its own are added; nothing but `$states` and
+AWS runs JSONata 2.0.6, of which `$eval` is left out and six functions are added; nothing but `$states` and
 variables is there at the top level:
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -64,7 +64,7 @@ class Expression:
 def expression_in(text: str) -> str | None:
     """The expression within `{% %}`; None for plain text. Delimiters count at the very ends only.
 
-    What a template puts in the place of `${Name}` is unknown, and so is taken for a number.
+    What a template puts instead of `${Name}` is unknown, and so is taken for a number.
     """
     wrapped = _WRAPPED.fullmatch(text)
     return _SUBSTITUTION.sub("0", wrapped[1]).strip() if wrapped else None
@@ -202,7 +202,7 @@ def only_path(text: Json) -> tuple[str, ...] | None:
 
 
 def token_is_in(value: Json, is_jsonata: bool) -> bool | None:
-    """Whether the task token is anywhere in a value; None where that cannot be told."""
+    """Whether the task token is anywhere in a value; None where that is not known."""
     unknown = False
     for steps, text in texts(value):
         source = expression_in(text)

@@ -228,7 +228,7 @@ def _structure_problems(value: Fields, shape: StructureShape, where: str) -> Ite
 
 def _is_scalar(value: Json, kind: str) -> bool:
     """Texts of booleans and numbers are taken as such: AWS's own published workflows send them, and the API's model is
-    filled by Jackson, which coerces scalars unless it is told not to.
+    filled by Jackson, which coerces scalars unless that is switched off.
     """
     match kind:
         case "integer" | "long":

@@ -354,7 +354,7 @@ def _state_machine(resource: Resource) -> StateMachine | None:
     """None where its definition is not there, or only known at the deployment. Raises Unreadable."""
     kind = resource.get("Type" if resource.type == STATE_MACHINES[0] else "StateMachineType")
     kind = kind if isinstance(kind, str) else "STANDARD" if kind is None else None
-    given = fields(resource.get("DefinitionSubstitutions"))
+    given = _with_activities(resource, fields(resource.get("DefinitionSubstitutions")))
     document = resource.template.document
     file = definition_file(resource) or _asset(resource)
     if file and is_file(file):
@@ -362,14 +362,27 @@ def _state_machine(resource: Resource) -> StateMachine | None:
         return StateMachine(read, fields(read.value), (), given, kind) if is_state_machine(read.value) else None
     if isinstance(resource.own.get("Definition"), dict):
         definition, found = _as_texts(resource.own["Definition"])
+        found = _with_activities(resource, found)
         return StateMachine(document, fields(definition), resource.steps("Definition"), {**found, **given}, kind)
     if "DefinitionString" in resource.own:
         text, found, steps = _text(resource.own["DefinitionString"], resource.steps("DefinitionString"))
         if text is not None:
+            found = _with_activities(resource, found)
             text = text if document.is_block(steps) else text.replace("\n", " ")  # else its lines are none of the file
             inner = parse_json(text, document.path, document.line_of_text(steps))
             return StateMachine(inner, fields(inner.value), (), {**found, **given}, kind)
     return None
+
+
+def _with_activities(resource: Resource, given: Fields) -> Fields:
+    """What stands for `${Name}`, and of an activity of the template its ARN, so that a Task is seen to wait for it."""
+    kind = "AWS::StepFunctions::Activity"
+    activities = {
+        name: f"arn:aws:states:::activity:{referenced(value)}"
+        for name, value in given.items()
+        if fields(fields(resource.template.body.get("Resources")).get(referenced(value) or "")).get("Type") == kind
+    }
+    return {**given, **activities}
 
 
 def _asset(resource: Resource) -> Path | None:
@@ -416,7 +429,7 @@ def is_template(value: Json) -> bool:
 
 
 def _as_texts(value: Json) -> tuple[Json, Fields]:
-    """A definition with `${Name}` in the place of each function of CloudFormation, and what each stands for."""
+    """A definition with `${Name}` instead of each function of CloudFormation, and what each stands for."""
     found: Fields = {}
 
     def replaced(value: Json) -> Json:

@@ -37,7 +37,7 @@ def _sound() -> Document:
 
 def planted(change: Change) -> Template:
     """The sound template, its state machine inside it, with a fault."""
-    body = json.loads(json.dumps(_sound().value))  # an alias becomes a copy of its own
+    body = json.loads(json.dumps(_sound().value))  # an alias becomes its own copy
     machine = body["Resources"]["Machine"]["Properties"]
     machine["Definition"] = read(SOUND.parent / machine.pop("DefinitionUri")).value
     change(body)

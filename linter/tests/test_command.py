@@ -66,7 +66,7 @@ def test_no_finding_ends_with_0(folder: Path, capsys: pytest.CaptureFixture[str]
         (b'{"orders": []}', "wait.json:1: is neither a template (Resources) nor a state machine (StartAt, States)"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_and_the_others_are_judged(
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_checked(
     content: bytes, error: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "wait.json").write_bytes(content)
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_judged(
         ),
     ],
 )
-def test_a_template_that_cannot_be_read_is_told_in_a_folder_too(
+def test_a_template_that_cannot_be_read_is_named_in_a_folder_too(
     text: str, error: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "t.yaml").write_text(text)
@@ -109,7 +109,7 @@ def test_a_template_that_cannot_be_read_is_told_in_a_folder_too(
     assert capsys.readouterr().err.startswith(error)
 
 
-def test_what_a_template_names_and_cannot_be_read_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_template_names_and_cannot_be_read_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "wait.json"}}
     (folder / "template.json").write_text(json.dumps({"Resources": {"Machine": machine}}))
     (folder / "wait.json").write_text('{"StartAt": ')
@@ -134,7 +134,7 @@ def test_files_of_others_and_hidden_ones_are_passed_over(folder: Path, capsys: p
     assert capsys.readouterr().err == "1 file, 0 findings\n"
 
 
-def test_a_definition_of_a_template_is_judged_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_definition_of_a_template_is_checked_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "wait.asl.json"}}
     (folder / "template.json").write_text(json.dumps({"Resources": {"Machine": machine}}))
     (folder / "wait.asl.json").write_text(MACHINE)

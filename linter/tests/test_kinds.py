@@ -64,6 +64,7 @@ FAULTS: list[tuple[str, Fields, Fields]] = [
     ("EC1027", wait(Catch=catch("States.HeartbeatTimeout"), HeartbeatSeconds=60), {}),
     ("EC1027", inside(wait(Catch=catch("Refused")), Catch=catch("States.TaskFailed")), {}),
     ("EC1027", {**without(wait(Catch=catch("Refused")), "TimeoutSeconds"), "TimeoutSecondsPath": "$.s"}, {}),
+    ("EC1027", inside(wait(), Catch=catch("States.TaskFailed")), {}),
     # no timeout
     ("EC1007", without(wait(), "TimeoutSeconds"), {}),
     ("EC1007", without(wait(HeartbeatSeconds=60), "TimeoutSeconds"), {}),
@@ -456,3 +457,18 @@ def test_names_that_yaml_reads_as_booleans_are_named_once(name: str) -> None:
     quoted = template_of(parse(text.replace(name, f'"{name}"'), Path("kind.asl.yaml")))
     assert quoted
     assert {rule.id for rule in RULES.values() if list(rule.problems(quoted))} == set()
+
+
+@pytest.mark.parametrize(
+    "named", [{"Ref": "Activity"}, {"Fn::GetAtt": ["Activity", "Arn"]}, {"Fn::Sub": "${Activity}"}]
+)
+def test_an_activity_of_the_template_is_known_by_its_reference(named: Json) -> None:
+    state = {"Type": "Task", "Resource": named, "End": True}
+    machine = {
+        "Type": "AWS::Serverless::StateMachine",
+        "Properties": {"Definition": {"StartAt": "A", "States": {"A": state}}},
+    }
+    activity = {"Type": "AWS::StepFunctions::Activity", "Properties": {"Name": "a"}}
+    template = template_of(parse(json.dumps({"Resources": {"Machine": machine, "Activity": activity}}), HERE))
+    assert template
+    assert [problem.message[:25] for problem in RULES["EC1007"].problems(template)] == ["A: TimeoutSeconds is miss"]

@@ -1,4 +1,4 @@
-"""However odd a file is, the linter judges it or says that it cannot: it never crashes."""
+"""However odd a file is, the linter checks it or says that it cannot: it never crashes."""
 
 import copy
 import json
@@ -34,11 +34,11 @@ ODD: st.SearchStrategy[Json] = st.recursive(
 )
 
 
-def judge(value: Json) -> None:
-    judge_document(Document(HERE, value, None))
+def check(value: Json) -> None:
+    check_document(Document(HERE, value, None))
 
 
-def judge_document(document: Document) -> None:
+def check_document(document: Document) -> None:
     template = template_of(document)
     if template:
         for rule in RULES.values():
@@ -61,7 +61,7 @@ def test_anything_may_stand_anywhere(body: Json, data: st.DataObject) -> None:
         if found:
             holder, key = found[data.draw(st.integers(0, len(found) - 1))]
             holder[key] = data.draw(ODD)
-    judge(odd)
+    check(odd)
 
 
 WRONG: list[Json] = [None, [], {}, "", 1, True, [None], {"Ref": "X"}, [[1]], "{% ( %}"]
@@ -73,11 +73,11 @@ def test_each_field_of_the_sound_template_may_be_wrong(wrong: Json) -> None:
     for name, resource in resources.items():
         for field in resource.get("Properties", {}):
             properties = {**resource["Properties"], field: wrong}
-            judge({**SOUND_BODY, "Resources": {**resources, name: {**resource, "Properties": properties}}})
+            check({**SOUND_BODY, "Resources": {**resources, name: {**resource, "Properties": properties}}})
     for name in resources:
-        judge({**SOUND_BODY, "Resources": {**resources, name: wrong}})
+        check({**SOUND_BODY, "Resources": {**resources, name: wrong}})
     for key in SOUND_BODY:
-        judge({**SOUND_BODY, key: wrong})
+        check({**SOUND_BODY, key: wrong})
 
 
 @settings(max_examples=200, deadline=None)
@@ -86,7 +86,7 @@ def test_each_field_of_the_sound_template_may_be_wrong(wrong: Json) -> None:
     | st.binary().map(lambda raw: raw.decode("latin-1"))
 )
 def test_any_text_is_read_or_refused(text: str) -> None:
-    judge_text(text)
+    check_text(text)
 
 
 @pytest.mark.parametrize("file", [NAIVE, SOUND.parent / "request_work.asl.json"], ids=lambda file: file.suffix)
@@ -95,11 +95,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_files_may_be_cut_and_stitched(file: Path, data: st.DataObject) -> None:
     text = file.read_text(encoding="utf-8")
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
-    judge_text(text[:start] + data.draw(st.text(alphabet="{}[]:,\"'&*!|\n\t a-1", max_size=6)) + text[end:])
+    check_text(text[:start] + data.draw(st.text(alphabet="{}[]:,\"'&*!|\n\t a-1", max_size=6)) + text[end:])
 
 
-def judge_text(text: str) -> None:
+def check_text(text: str) -> None:
     try:
-        judge_document(parse(text, HERE))
+        check_document(parse(text, HERE))
     except Unreadable as refused:
         assert "odd.yaml:" in str(refused)

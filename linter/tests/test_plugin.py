@@ -38,7 +38,7 @@ def test_numbers_are_of_those_that_cfn_lint_leaves_to_others() -> None:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What it says of the naive template, and of one whose definition is a file of its own."""
+    """What it says of the naive template, and of one whose definition is its own file."""
     folder = tmp_path_factory.mktemp("templates")
     definition = (SOUND.parent / "request_work.asl.json").read_text(encoding="utf-8")
     (folder / "request_work.asl.json").write_text(definition.replace('"TimeoutSeconds": 3600,', ""), encoding="utf-8")

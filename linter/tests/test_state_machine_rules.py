@@ -151,8 +151,8 @@ FAULTS = [
     ),
     Fault(
         "EC1019",
-        both(put(*state("NotifyFailure", "Assign"), value={"told": True}), output("$told")),
-        "NotifyFailure: Output uses $told",
+        both(put(*state("NotifyFailure", "Assign"), value={"reported": True}), output("$reported")),
+        "NotifyFailure: Output uses $reported",
     ),
     *(
         Fault("EC1020", output(source), f"NotifyFailure: Output uses {source}: {finding}")

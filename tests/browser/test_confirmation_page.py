@@ -98,7 +98,7 @@ def test_the_back_button_shows_no_form_of_before(site: Site, open_page: Open) ->
     says(first, "Order confirmed")
 
 
-def test_a_second_tab_that_disagrees_is_told_what_was_decided(site: Site, open_page: Open) -> None:
+def test_a_second_tab_that_disagrees_shows_what_was_decided(site: Site, open_page: Open) -> None:
     link = site.waiting()
     first, second, third = open_page(link), open_page(link), open_page(link)
     choose(first, "Confirm")

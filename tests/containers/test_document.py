@@ -19,7 +19,7 @@ from tools.stack import STACKS
 pytestmark = [pytest.mark.local("the page is about the embedded AWS"), pytest.mark.usefixtures("image")]
 
 DOCUMENT = "docs/local-invoke.md"
-# `make invoke`, with the engine of this test run in the place of the one that `make up` started
+# `make invoke`, with the engine of this test run instead of the one that `make up` started
 INVOKE = """
 import sys
 from pathlib import Path

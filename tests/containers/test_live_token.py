@@ -26,7 +26,7 @@ def stack(stacks: Stacks) -> Stack:
 
 
 class Container:
-    """A function in a container, in the place of the deployed one."""
+    """A function in a container, instead of the deployed one."""
 
     def __init__(self, engine: Engine, scratch: Path, capture: pytest.CaptureFixture[str]) -> None:
         self._engine, self._scratch, self._capture = engine, scratch, capture
@@ -73,7 +73,7 @@ def test_the_payment_worker_answers_a_live_token(
         assert '"outcome":"DELIVERED"' in log
         expected = "SUCCEEDED" if charge({}, execution_id) else "FAILED"
         assert stack.ended(execution_id)["status"] == expected
-        assert [told["outcome"] for told in notifications.of(execution_id)] == [expected]
+        assert [body["outcome"] for body in notifications.of(execution_id)] == [expected]
         # And the token is worth nothing any more
         assert '"outcome":"ALREADY_SETTLED"' in container.take(message)
 

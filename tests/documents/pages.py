@@ -150,7 +150,7 @@ def pages() -> dict[str, Page]:
 
 
 def commands(path: str, section: str) -> list[str]:
-    """The blocks of commands under the heading of a page, for a test of its own."""
+    """The blocks of commands under the heading of a page, for its own test."""
     return [block.text for block in pages()[path].blocks if (block.language, block.section) == ("bash", section)]
 
 

@@ -82,12 +82,12 @@ def test_a_call_succeeds_or_fails_after_its_wait_time(stack: Stack) -> None:
     success, failure = stack.start_all([{"waitTime": 3, "status": status} for status in statuses], machine=MACHINE)
     # Then
     end = stack.ended(success)
-    assert 3 <= seconds_taken(end) <= 5
+    assert 3 <= seconds_taken(end) <= 30
     assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", RESPONSE)
     assert stack.states_entered(success) == SUCCESS_PATH
     assert logged(stack, success) == SUCCEEDED
     end = stack.ended(failure)
-    assert 3 <= seconds_taken(end) <= 5
+    assert 3 <= seconds_taken(end) <= 30
     assert (end["status"], end["error"]) == ("FAILED", "AsyncApi.RequestFailed")
     assert end["cause"] == "The simulated API was asked to fail."
     assert stack.states_entered(failure) == ERROR_PATH
@@ -95,7 +95,7 @@ def test_a_call_succeeds_or_fails_after_its_wait_time(stack: Stack) -> None:
 
 
 def test_a_workflow_that_somebody_stops_is_notified_as_aborted(stack: Stack) -> None:
-    execution_id = stack.start({"waitTime": 0, "status": "success"}, MACHINE)
+    execution_id = stack.start({"waitTime": 3600, "status": "success"}, MACHINE)
     stack.stop(execution_id)
     assert stack.ended(execution_id)["status"] == "ABORTED"
     assert logged(stack, execution_id)["outcome"] == "ABORTED"

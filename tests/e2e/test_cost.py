@@ -13,7 +13,7 @@ from tools.cost.page import read_counts
 from tools.cost.runs import ENDS, WORKFLOWS, FileExchange, Place, Workflow, place_in, template
 from tools.deployment import configured_stack_name
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on an embedded AWS of its own")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on its own embedded AWS")]
 
 COUNTS = read_counts()
 STANDING = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}

@@ -10,7 +10,7 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import Stack, deployed
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys a stack of its own")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys its own stack")]
 
 E2E = "tests/e2e/test_manual_callback.py::test_a_heartbeat_ends_nothing"
 OTHER = "tests/e2e/test_payment_callback.py::test_an_input_that_is_no_payment_fails_at_once_and_says_why"
@@ -42,7 +42,7 @@ def test_the_tests_of_its_workflow_run_and_the_others_say_why_not(stack: Stack) 
     )
     for reason in (
         "1 left out: the stack is none of payment-callback",
-        "left out: not for a stack that was named: it deploys stacks of its own",
+        "left out: not for a stack that was named: it deploys its own stacks",
         "1 left out: on AWS only: the embedded AWS encrypts nothing",
     ):
         assert reason in done.stdout

@@ -79,7 +79,7 @@ def order_id() -> str:
     return f"order-{uuid4().hex[:12]}"
 
 
-def told(notifications: Notifications, execution_id: str, outcome: str) -> list[dict[str, Any]]:
+def published(notifications: Notifications, execution_id: str, outcome: str) -> list[dict[str, Any]]:
     """What was published of an execution with this outcome, once there is some."""
 
     def check() -> list[dict[str, Any]] | None:
@@ -89,7 +89,7 @@ def told(notifications: Notifications, execution_id: str, outcome: str) -> list[
 
 
 def link_to(api: Api, notifications: Notifications, execution_id: str) -> str:
-    link: str = told(notifications, execution_id, "WAITING")[0]["link"]
+    link: str = published(notifications, execution_id, "WAITING")[0]["link"]
     return reachable(link, api.stack.endpoint_url)
 
 
@@ -99,7 +99,7 @@ def refusal(answer: Answer) -> tuple[int, str]:
 
 
 # ------------------------------------------------------------------ the ways of an order
-def test_an_order_is_confirmed_and_its_end_is_told_once(
+def test_an_order_is_confirmed_and_its_end_is_notified_once(
     stack: Stack, api: Api, notifications: Notifications, order_id: str
 ) -> None:
     # Given
@@ -116,14 +116,14 @@ def test_an_order_is_confirmed_and_its_end_is_told_once(
     body = {"outcome": "SUCCEEDED", "message": "Order confirmed.", "orderId": order_id, "executionId": execution_id}
     assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", body)
     assert stack.states_entered(execution_id) == CONFIRMED
-    assert told(notifications, execution_id, "SUCCEEDED") == [body]
-    assert len(told(notifications, execution_id, "WAITING")) == 1
+    assert published(notifications, execution_id, "SUCCEEDED") == [body]
+    assert len(published(notifications, execution_id, "WAITING")) == 1
     # And whatever comes later changes nothing
     assert api.confirm(order_id).json == answer.json == api.get(order_id)
     assert refusal(api.confirm(order_id, is_confirmed=False)) == (409, "AlreadyDecided")
     assert api.open(order_id).status == 202
     notifications.settle()
-    assert len(told(notifications, execution_id, "SUCCEEDED")) == 1
+    assert len(published(notifications, execution_id, "SUCCEEDED")) == 1
 
 
 def test_an_order_is_cancelled_on_its_page_which_opening_it_does_not(
@@ -149,7 +149,7 @@ def test_an_order_is_cancelled_on_its_page_which_opening_it_does_not(
     assert (end["status"], end["error"], end["cause"]) == ("FAILED", *error.values())
     assert stack.states_entered(execution_id) == CANCELLED
     body = {"outcome": "FAILED", **error, "orderId": order_id, "executionId": execution_id}
-    assert told(notifications, execution_id, "FAILED") == [body]
+    assert published(notifications, execution_id, "FAILED") == [body]
     decision = api.get(order_id)["decision"]
     assert decision.pop("decidedAt")
     assert decision == {"isConfirmed": False, "decidedBy": "confirmation link", "comment": "Ordered by mistake."}
@@ -178,9 +178,9 @@ def test_an_order_that_nobody_decides_is_reminded_of_once_and_expires(
     assert (end["status"], end["error"], end["cause"]) == ("FAILED", *error.values())
     last = ["SendReminder", "WaitForDecision", "DescribeFailure", "CloseOrder", "NotifyFailure", "OrderFailed"]
     assert stack.states_entered(execution_id) == ["ProcessOrder", "SendLink", "WaitForConfirmation", *last]
-    [body] = told(notifications, execution_id, "FAILED")
+    [body] = published(notifications, execution_id, "FAILED")
     assert body.items() >= error.items()
-    asked, reminded = told(notifications, execution_id, "WAITING")
+    asked, reminded = published(notifications, execution_id, "WAITING")
     assert asked["link"] == reminded["link"]
     assert asked["message"] != reminded["message"]
     # And it can be decided no more, and nobody keeps its token
@@ -222,7 +222,7 @@ def test_an_order_that_somebody_stops_ends_and_decides_nothing(
     assert "This order was stopped" in opened.text
     assert "This order was stopped" in posted.text
     assert api.get(order_id)["decision"] is None
-    [body] = told(notifications, execution_id, "ABORTED")
+    [body] = published(notifications, execution_id, "ABORTED")
     assert body.keys() == {"outcome", "Error", "Cause", "orderId", "executionId"}
 
 
@@ -246,7 +246,7 @@ def test_a_decision_whose_workflow_is_gone_is_reported(
         # When
         stack.stop(execution_id)
         # Then
-        body, *_ = told(notifications, execution_id, "NOT_CARRIED_OUT")
+        body, *_ = published(notifications, execution_id, "NOT_CARRIED_OUT")
     assert (body["decision"], body["orderId"]) == ("CONFIRMED", order_id)
     poll("line for the alarm", lambda: stack.log("decision not carried out") or None)
     poll("end of the order", lambda: api.get(order_id)["state"] == "STOPPED" or None)
@@ -274,7 +274,7 @@ def test_a_redrive_opens_a_stopped_order_again(
     assert api.token(order_id) not in (None, before)
     assert api.confirm(order_id).status == 200
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
-    assert len(told(notifications, execution_id, "SUCCEEDED")) == 1
+    assert len(published(notifications, execution_id, "SUCCEEDED")) == 1
     assert api.get(order_id)["state"] == "CONFIRMED"
 
 
@@ -301,7 +301,7 @@ def test_an_execution_without_an_order_fails_and_says_why(stack: Stack, notifica
     ):
         end = stack.ended(execution_id)
         assert (end["status"], end["error"]) == ("FAILED", error), payload
-        [body] = told(notifications, execution_id, "FAILED")
+        [body] = published(notifications, execution_id, "FAILED")
         assert body["orderId"] == (payload.get("orderId") if error == "UnknownOrder" else None)
 
 
@@ -403,7 +403,7 @@ def test_nothing_but_the_page_answers_without_the_key(api: Api, order_id: str, k
     assert api.get(order_id)["decision"] is None
 
 
-def test_who_asks_too_often_is_told_to_wait(stack: Stack, api: Api, order_id: str) -> None:
+def test_who_asks_too_often_has_to_wait(stack: Stack, api: Api, order_id: str) -> None:
     # Given a usage plan for one request in a second
     client = stack.client("apigateway")
     [plan] = client.get_usage_plans(keyId=stack.outputs["OrderApiKeyId"])["items"]

@@ -19,7 +19,7 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.engine.layers import cache_layers
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys stacks of its own")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys its own stacks")]
 
 FLAGSHIP, MANUAL = "payment-callback", "manual-callback"
 TEMPLATES = {FLAGSHIP: "template.yaml", MANUAL: f"templates/{MANUAL}.yaml"}

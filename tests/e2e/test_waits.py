@@ -1,6 +1,7 @@
 """Who waits in each workflow is listed, until when, and is answered by the name of its execution."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -154,3 +155,6 @@ def test_a_wait_is_listed_and_answered(
     said = capsys.readouterr().out
     assert "ALREADY_SETTLED" in said
     assert CARD not in said
+    tokens = re.findall(r"[A-Za-z0-9+/]{90,}", json.dumps(stack.events(waiting["executionArn"]), default=str))
+    assert tokens
+    assert [token for token in tokens if token in said] == []

@@ -20,7 +20,7 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import poll
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("the documents deploy stacks under names of their own")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("the documents deploy stacks under their own names")]
 
 PAGES = {path: page for path, page in pages().items() if any(block.is_run for block in page.blocks)}
 POINT_THE_SHELL = 'eval "$(make -s env)"\nexport PATH="$PWD/.venv/bin:$PATH"'
@@ -51,7 +51,7 @@ GIVEN = {"docs/operations.md": UNUSABLE_MESSAGE_AND_FAILURE, "docs/troubleshooti
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """Where a reader is after `make up`, in a clone of its own and with an embedded AWS of its own."""
+    """Where a reader is after `make up`, in its own clone and with its own embedded AWS."""
     clone = tmp_path / "a clone"
     shutil.copytree(PROJECT, clone, ignore=shutil.ignore_patterns(*NOT_CLONED))
     for name in ENVIRONMENTS:

@@ -65,7 +65,7 @@ class Workers:
                 process.wait()
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Starts one, by this command in the place of the one that runs this module."""
+        """Starts one, by this command instead of the one that runs this module."""
         with (self._place / "log").open("ab") as log:
             process = subprocess.Popen(
                 command or (sys.executable, "-m", "tests.e2e.worker_process"),

@@ -24,7 +24,7 @@ THREADS = 8
 
 Order = dict[str, Any]
 Progress = Callable[[int, int], None]
-"""Told how many executions have been started and how many of them have ended."""
+"""Gets how many executions have been started and how many of them have ended."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Ledger:
         missing, surplus = missing - surplus, surplus - missing
         self.require(not missing, f"{missing.total()} unreadable messages are not in quarantine as they were sent")
         self.require(not surplus, f"{surplus.total()} messages are in quarantine that no one sent there")
-        untold, overtold = self._check_notifications(seconds)
+        unnotified, overnotified = self._check_notifications(seconds)
         contradictions = self._check_answers()
         self._check_ends()
         ways = Counter(end.how for end in self.ends.values())
@@ -149,8 +149,8 @@ class Ledger:
             survived=ways["SUCCEEDED"] + ways[DECLINED] + ways[INVALID],
             reported=ways[UNDELIVERABLE],
             stopped=ways["ABORTED"],
-            lost=running + untold + missing.total(),
-            doubled=overtold + contradictions,
+            lost=running + unnotified + missing.total(),
+            doubled=overnotified + contradictions,
         )
 
     def _await(self, what: str, check: Callable[[], bool], seconds: float) -> None:
@@ -161,22 +161,22 @@ class Ledger:
 
     def _check_notifications(self, seconds: float) -> tuple[int, int]:
         """How many executions got fewer, and how many got more notifications than are due to them."""
-        told = self.world.notifications
+        notified = self.world.notifications
         due = {execution_id: len(_due(end)) for execution_id, end in self.ends.items()}
         self.world.due.update(due)
         self._await(
-            "notification of each", lambda: all(told.count(one) >= number for one, number in due.items()), seconds
+            "notification of each", lambda: all(notified.count(one) >= number for one, number in due.items()), seconds
         )
         self._await(
             "empty test queue", lambda: self.world.stack.depth("WaitForCallbackDemoNotificationTestQueueUrl") == 0, 20
         )
-        untold = sum(told.count(one) < number for one, number in due.items())
-        overtold = sum(told.count(one) > number for one, number in due.items())
-        self.require(not untold, f"{untold} executions ended without their notification")
-        self.require(not overtold, f"{overtold} executions have too many notifications")
-        strangers = told.executions() - self.world.due.keys()
+        unnotified = sum(notified.count(one) < number for one, number in due.items())
+        overnotified = sum(notified.count(one) > number for one, number in due.items())
+        self.require(not unnotified, f"{unnotified} executions ended without their notification")
+        self.require(not overnotified, f"{overnotified} executions have too many notifications")
+        strangers = notified.executions() - self.world.due.keys()
         self.require(not strangers, f"{len(strangers)} notifications are of executions that no one started")
-        return untold, overtold
+        return unnotified, overnotified
 
     def _check_answers(self) -> int:
         """Holds the answers that Step Functions took against the ends; how many tokens were answered in two ways."""
@@ -195,7 +195,7 @@ class Ledger:
         self.problems += [f"{count} executions {words}" for words, count in complaints.items()]
 
     def _complaints(self, execution_id: str) -> Iterator[str]:
-        """What is wrong with how one execution ended and with what was told about it."""
+        """What is wrong with how one execution ended and with its notifications."""
         end, order = self.ends[execution_id], self._orders[execution_id]
         own_end = _coin(execution_id) if _is_payment(order) else INVALID
         if end.how not in {own_end, UNDELIVERABLE} | ({"ABORTED"} if execution_id in self._stopped else set()):
@@ -204,11 +204,11 @@ class Ledger:
             yield f"ended with {end.how} by way of {', '.join(end.states)}"
         for body in self.world.notifications.bodies(execution_id):
             if body["outcome"] not in _due(end):
-                yield f"ended with {end.how} and were told as {body['outcome']}"
+                yield f"ended with {end.how} and were notified as {body['outcome']}"
             if body["orderId"] != (None if body["outcome"] == "ABORTED" else order["orderId"][:256]):
-                yield "were told with the order of another"
+                yield "were notified with the order of another"
             if order["creditCardNumber"] in json.dumps(body):
-                yield "were told with the card number"
+                yield "were notified with the card number"
 
 
 def orders(prefix: str, count: int) -> Iterator[Order]:
@@ -224,7 +224,7 @@ def orders(prefix: str, count: int) -> Iterator[Order]:
 
 
 def _due(end: End) -> list[str]:
-    """The outcomes that are told of an end: one, or two where it was stopped after it had published."""
+    """The outcomes that an end is notified with: one, or two where it was stopped after it had published."""
     stopped = ["ABORTED"] if end.how == "ABORTED" else []
     return [NOTIFYING_STATES[state] for state in end.states if state in NOTIFYING_STATES] + stopped
 

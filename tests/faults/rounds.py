@@ -34,7 +34,7 @@ class Round:
 
     `redelivery` is the visibility timeout of both queues meanwhile, in seconds: more than a batch takes in this round,
     so that no message is redelivered while it is being answered. `reported` is the share of workflows
-    that may end with `Callback.Undeliverable`: none, unless the fault is one that no retry mends.
+    that may end with `Callback.Undeliverable`: none, unless the fault is one that no retry fixes.
     """
 
     name: str

@@ -65,9 +65,9 @@ def accept(request: AWSPreparedRequest) -> AWSResponse:
 
 def _refuse(code: str, status: int = 400) -> Answer:
     def refuse(request: AWSPreparedRequest) -> AWSResponse:
-        told = sent(request)
+        said = sent(request)
         message = (
-            f"Invalid Token: '{told.get('taskToken')}'; 1 validation error detected: Value '{json.dumps(told)}' at "
+            f"Invalid Token: '{said.get('taskToken')}'; 1 validation error detected: Value '{json.dumps(said)}' at "
             f"'taskToken' failed to satisfy constraint: Member must have length less than or equal to 2048"
         )
         if is_for_s3(request):
@@ -93,10 +93,10 @@ def sent(request: AWSPreparedRequest) -> dict[str, Any]:
     content = read() if read else request.body
     body = content.decode() if isinstance(content, bytes) else str(content)
     try:
-        told = json.loads(body)
+        said = json.loads(body)
     except ValueError:
-        told = {}
-    return told if isinstance(told, dict) else {"sent": told}
+        said = {}
+    return said if isinstance(said, dict) else {"sent": said}
 
 
 ANSWERS: dict[str, Answer] = {
@@ -154,7 +154,7 @@ class Bucket:
 
 
 class FakeAws:
-    """In the place of every HTTP client of botocore in this process; `answer` may be changed at any time."""
+    """Instead of every HTTP client of botocore in this process; `answer` may be changed at any time."""
 
     def __init__(self) -> None:
         self.answer: Answer = accept
@@ -166,7 +166,7 @@ class FakeAws:
         return self
 
     def _send(self, request: AWSPreparedRequest) -> AWSResponse:
-        """S3 has answers of its own where the one that is set is about task tokens."""
+        """S3 has its own answers where the one that is set is about task tokens."""
         if is_for_s3(request) and self.answer in ABOUT_TOKENS:
             return self.bucket.answer(request)
         return self.answer(request)

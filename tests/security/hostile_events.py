@@ -50,7 +50,7 @@ UNEXPECTED_EVENTS: tuple[Any, ...] = (
 
 
 def sample_events(module: str) -> Iterator[tuple[str, Any]]:
-    """The samples of a function, by name, with a realistic token and card number in the place of the examples."""
+    """The samples of a function, by name, with a realistic token and card number instead of the examples."""
     for path in sorted((EVENTS / module).glob("*.json")):
         text = re.sub(r"EXAMPLE-TASK-TOKEN[\w-]*", TOKEN, path.read_text())
         yield path.stem, json.loads(text.replace("4111111111111111", CARD))

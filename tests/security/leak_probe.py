@@ -1,4 +1,4 @@
-"""Runs functions over events, each run in a process of its own, a fork of this one, which has loaded the SDK.
+"""Runs functions over events, each run in its own process, a fork of this one, which has loaded the SDK.
 
 Reads a run a line from the standard input, as JSON: [OUTPUT, FOLDER, MODULE, "--loud", "--samples"], and answers each
 with an empty line when it has ended. The file OUTPUT then holds what Lambda would have in the function's log and what

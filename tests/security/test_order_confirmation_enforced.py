@@ -12,7 +12,7 @@ from tests.e2e.test_order_confirmation import (  # noqa: F401 - collected here, 
     test_a_decision_whose_workflow_is_gone_is_reported,
     test_a_redrive_opens_a_stopped_order_again,
     test_an_order_is_cancelled_on_its_page_which_opening_it_does_not,
-    test_an_order_is_confirmed_and_its_end_is_told_once,
+    test_an_order_is_confirmed_and_its_end_is_notified_once,
     test_an_order_that_somebody_stops_ends_and_decides_nothing,
 )
 from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401

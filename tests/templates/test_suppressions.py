@@ -15,7 +15,7 @@ from tools.checks import TEMPLATE_FILES
 MOST_RULES = 12
 DOCUMENT = PROJECT / "docs" / "security.md"
 
-# Where else a judge would take a suppression from
+# Where else a check would take a suppression from
 _CONFIGURATIONS = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".checkov.yaml", ".checkov.yml")
 _RULE = r"CKV2?_AWS_\d+|[EWI][A-Z]?\d{4}"
 _WHOLE_TEMPLATE = {"cfn-lint": {"config": {"ignore_checks": ["W1100"]}}}

@@ -148,7 +148,6 @@ def test_what_cannot_be_answered_says_why(execution: str, why: str, aws: AwsInMe
         (["--output", "approved"], "not JSON"),
         (["--output", "NaN"], "not JSON"),
         (["--output", json.dumps("x" * 262_144)], "262,146 bytes"),
-        (["--error", ""], "1 to 256"),
         (["--error", "x" * 257], "1 to 256"),
         (["--error", "States.Timeout"], "name of AWS"),
         (["--error", "SQS.SdkClientException"], "name of AWS"),

@@ -1,4 +1,4 @@
-"""Every judge is asked, finds the fault that only it can find, and says nothing about what is sound."""
+"""Every check runs, finds the fault that only it can find, and reports nothing about what is sound."""
 
 from pathlib import Path
 
@@ -46,11 +46,11 @@ Resources:
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
     template = tmp_path_factory.mktemp("templates") / "faulty.yaml"
     template.write_text(FAULTY, encoding="utf-8")
-    return {verdict.judge: verdict for verdict in verdicts([template])}
+    return {verdict.check: verdict for verdict in verdicts([template])}
 
 
 @pytest.mark.parametrize(
-    ("judge", "finding"),
+    ("check", "finding"),
     [
         ("sam validate --lint", "'Lifetime' was unexpected"),
         ("cfn-lint with the serverless rules", "'Lifetime' was unexpected"),
@@ -59,11 +59,11 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
         ("checkov, source and transformed", "CKV_AWS_258 AWS::Lambda::Url.SuppressedUrl: "),
     ],
 )
-def test_judge_finds_planted_fault(faulty: dict[str, Verdict], judge: str, finding: str) -> None:
-    assert finding in faulty[judge].findings
+def test_check_finds_planted_fault(faulty: dict[str, Verdict], check: str, finding: str) -> None:
+    assert finding in faulty[check].findings
 
 
-def test_no_judge_is_without_a_planted_fault(faulty: dict[str, Verdict]) -> None:
+def test_no_check_is_without_a_planted_fault(faulty: dict[str, Verdict]) -> None:
     assert len(faulty) == 3
 
 

@@ -24,7 +24,16 @@ def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["up", "--port="], "'' is no port"),
+        (["up", "--port="], "--port is empty"),
+        (["up", "--port", " "], "--port is empty"),
+        (["up", "--nope"], "unrecognized arguments: --nope"),
+        (["cost", "--runs="], "--runs is empty"),
+        (["cost", "--runs=some"], "invalid int value: 'some'"),
+        (["waits", "--stack="], "--stack is empty"),
+        (["waits", "--limit="], "--limit is empty"),
+        (["answer", "--output=", "run-1"], "--output is empty"),
+        (["answer", NASTY], "is required"),
+        (["desk", "--port="], "--port is empty"),
         (["demo", "--port=x"], "'x' is no port"),
         (["demo", "--port=-1"], "'-1' is no port"),
         (["up", "--port=65536"], "'65536' is no port"),
@@ -37,7 +46,7 @@ def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["invoke", "", "-"], "Name a function"),
         (["invoke", "PaymentWorkerFunction"], "Name a file with an event"),
         (["invoke", "PaymentWorkerFunction", ""], "Name a file with an event"),
-        (["invoke", "--config-env=", "PaymentWorkerFunction", "-"], "Name a section of samconfig.toml"),
+        (["invoke", "--config-env=", "PaymentWorkerFunction", "-"], "--config-env is empty"),
         (["invoke", "PaymentWorkerFunction", "-"], "The embedded AWS does not run"),
         (["env"], "The embedded AWS does not run"),
     ],
@@ -45,7 +54,7 @@ def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_missing_or_wrong_is_said_in_one_line(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(arguments) == 1
+    assert ended_with(arguments) in (1, 2)
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert says in err
@@ -53,10 +62,7 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(
 
 @pytest.mark.parametrize("arguments", [[NASTY], ["up", NASTY], ["up", f"--port={NASTY}"], ["down", f"--{NASTY}"]])
 def test_what_was_typed_cannot_drive_the_terminal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        assert cli.main(arguments) == 1
-    except SystemExit as end:
-        assert end.code == 2
+    assert ended_with(arguments) in (1, 2)
     assert harmless(capsys.readouterr().err)
 
 
@@ -136,6 +142,13 @@ def test_a_program_whose_requirements_are_missing_names_its_target(
     monkeypatch.setitem(sys.modules, module, missing)
     assert cli.main([command]) == 1
     assert capsys.readouterr().err == f"{module} is not installed for {sys.executable}: `make {target}` installs it.\n"
+
+
+def ended_with(arguments: list[str]) -> object:
+    try:
+        return cli.main(arguments)
+    except SystemExit as end:
+        return end.code
 
 
 def harmless(text: str) -> bool:

@@ -184,11 +184,11 @@ def test_an_answer_belongs_to_the_wait_before_it_even_if_logged_later() -> None:
         history(*(each for name in names for each in (entered(name), left(name)))),
         read_definition("order_confirmation"),
     )
-    add_lines(steps, [line("decision told", 7.5, outcome="DELIVERED"), line("order looked at", 3.5)])
+    add_lines(steps, [line("decision delivered", 7.5, outcome="DELIVERED"), line("order looked at", 3.5)])
     assert [[each["message"] for each in step.lines] for step in steps] == [
         [],
         ["order looked at"],
-        ["decision told"],
+        ["decision delivered"],
         [],
     ]
 

@@ -1,4 +1,4 @@
-"""Unit tests run the handlers in this process, with a fake in the place of the Step Functions client."""
+"""Unit tests run the handlers in this process, with a fake instead of the Step Functions client."""
 
 import io
 from collections.abc import Iterator

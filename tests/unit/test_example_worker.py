@@ -33,7 +33,7 @@ Json = Any
 
 @dataclass
 class Aws:
-    """Step Functions in the place of moto's, and every call of either service as "sqs:DeleteMessage"."""
+    """Step Functions instead of moto's, and every call of either service as "sqs:DeleteMessage"."""
 
     url: str
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -37,7 +37,7 @@ def answers_of(s3: Any, calls: list[Call]) -> list[object]:
     written = [s3.put_object(Bucket=NAME, Key="a", Body="first")]
     answers: list[object] = []
     for (operation, names), read, number in calls:
-        # What is copied has an ETag of its own on AWS, where it is encrypted, and not with moto
+        # What is copied has its own ETag on AWS, where it is encrypted, and not with moto
         key = {"get_object": read, "copy_object": "c"}.get(operation, "b" if read == "b" else "a")
         before = written[number % len(written)]
         known = {

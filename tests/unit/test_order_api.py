@@ -366,7 +366,7 @@ def test_a_comment_that_is_too_long_decides_nothing(table: Any) -> None:
     assert request("get_order")[1]["state"] == "WAITING"
 
 
-def test_an_unknown_link_is_told_so_in_words(table: Any) -> None:
+def test_an_unknown_link_says_so_in_words(table: Any) -> None:
     offered(table)
     for path in (PAGE[:-1], f"{PAGE}x", "/confirmations/order-1", "/confirmations/%3Cscript%3E"):
         for sample in ("show_confirmation_page", "decide_on_page"):
@@ -386,14 +386,14 @@ class Broken:
 
 
 @pytest.mark.parametrize("sample", ["create_order", "get_order", "confirm_order"])
-def test_a_fault_of_the_table_is_told_as_passing(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
+def test_a_fault_of_the_table_is_shown_as_passing(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
     monkeypatch.setattr(store, "_dynamodb", Broken())
     status, body, headers = request(sample)
     assert (status, error_of(body), headers["Retry-After"]) == (503, "TryAgain", "5")
 
 
 @pytest.mark.parametrize("sample", ["show_confirmation_page", "decide_on_page"])
-def test_a_fault_of_the_table_is_told_in_words_on_the_page(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
+def test_a_fault_of_the_table_is_shown_in_words_on_the_page(monkeypatch: pytest.MonkeyPatch, sample: str) -> None:
     monkeypatch.setattr(store, "_dynamodb", Broken())
     status, html, headers = request(sample)
     assert (status, html.startswith("<!doctype html>"), headers["Retry-After"]) == (503, True, "5")

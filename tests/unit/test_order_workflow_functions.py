@@ -358,6 +358,23 @@ def test_a_redrive_opens_the_order_again_for_as_long_as_it_waits(
     assert step_functions.answers(TOKEN) == ["success"]
 
 
+def test_a_redrive_after_the_order_would_have_expired_gives_people_time_again(table: Any, execution: Execution) -> None:
+    offered(table, expires_at=int(time.time()) - 1)
+    store.end(store.find("order-1"), "STOPPED")  # type: ignore[arg-type]
+    close()  # whose event comes before the new token
+    assert state_of() == "EXPIRED"
+    waits(table)
+    follow_up("token")
+    assert state_of() == "WAITING"
+
+
+def test_a_token_whose_time_is_over_opens_nothing(table: Any, execution: Execution) -> None:
+    offered(table, expires_at=int(time.time()) - 1)
+    waits(table, expires_at=int(time.time()) - 1)
+    follow_up("token")
+    assert state_of() == "EXPIRED"
+
+
 def test_a_redrive_carries_out_the_decision_that_had_found_nobody(
     table: Any, execution: Execution, step_functions: FakeStepFunctions
 ) -> None:

@@ -398,9 +398,9 @@ def ends(execution: Execution) -> list[Fields]:
 def test_an_order_that_is_confirmed_ends_with_what_it_publishes(results: Json, path: list[str]) -> None:
     execution = confirmation(**results)
     assert execution.entered == [*path, "CompleteOrder"]
-    told = {"outcome": "SUCCEEDED", "message": "Order confirmed.", **TO_CONFIRM, "executionId": EXECUTION_ID}
-    assert ends(execution) == [told]
-    assert execution.output == told
+    expected = {"outcome": "SUCCEEDED", "message": "Order confirmed.", **TO_CONFIRM, "executionId": EXECUTION_ID}
+    assert ends(execution) == [expected]
+    assert execution.output == expected
 
 
 @pytest.mark.parametrize(
@@ -541,8 +541,8 @@ def test_how_long_an_order_can_be_decided_is_the_length_of_its_waits_and_the_rem
 
 def test_a_link_is_sent_to_people_without_a_token() -> None:
     sent = json.loads(confirmation().published[0]["Message"])
-    told = {"outcome": "WAITING", "message": "Please confirm or cancel this order.", **OFFERED, **TO_CONFIRM}
-    assert json.loads(sent["default"]) == {**told, "executionId": EXECUTION_ID}
+    expected = {"outcome": "WAITING", "message": "Please confirm or cancel this order.", **OFFERED, **TO_CONFIRM}
+    assert json.loads(sent["default"]) == {**expected, "executionId": EXECUTION_ID}
     assert sent["email"] == f"Please confirm or cancel this order. Order order-1: {OFFERED['link']} "
     assert TOKEN not in str(sent)
 

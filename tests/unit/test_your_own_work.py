@@ -75,11 +75,11 @@ def test_rounds_have_one_key_and_the_escalation_an_attribute_of_its_own(error: s
     sent: list[dict[str, Any]] = [one["MessageBody"]["input"] for one in execution.sent]
     assert [one["round"] for one in sent] == [1, 2, 3]
     assert len({one["key"] for one in sent}) == 1
-    told = [
+    published = [
         (one["MessageAttributes"]["outcome"]["StringValue"], json.loads(one["Message"])["outcome"])
         for one in execution.published
     ]
-    assert told == [("REMINDER", "REMINDER"), ("ESCALATION", "ESCALATION")]
+    assert published == [("REMINDER", "REMINDER"), ("ESCALATION", "ESCALATION")]
     assert execution.failure is not None
     assert execution.failure["Error"] == "Work.NotAnswered"
 

@@ -3,7 +3,6 @@
 All of it when none is named; docs/benchmarks.md and its pictures are then written anew.
 """
 
-import argparse
 import importlib
 import tempfile
 import time
@@ -18,12 +17,13 @@ from tools.bench.page import PAGE, machine, write
 from tools.bench.results import Result
 from tools.demos.common import make_console
 from tools.engine.processes import begin_with_an_aws_of_its_own
+from tools.parser import Parser
 
 BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools bench", description=__doc__)
+    parser = Parser(prog="python -m tools bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
     names = parser.parse_args(arguments).names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):

@@ -90,8 +90,8 @@ def burst(stack: Stack) -> Burst:
     told_all = f"{EXECUTIONS} notifications"
     poll(told_all, lambda: stack.depth(NOTIFICATIONS) >= EXECUTIONS or None, BURST_SECONDS, every=0.05)
     notified = time.monotonic() - started
-    told = [body["executionId"] for body in take_notifications(stack)]
-    if sorted(told) != sorted(arns):
+    executions = [body["executionId"] for body in take_notifications(stack)]
+    if sorted(executions) != sorted(arns):
         raise RuntimeError("not every execution was notified exactly once")
     listed: list[dict[str, Any]] = []
 

@@ -13,7 +13,7 @@ TOKEN_CHARACTERS = 700  # as they are in practice
 
 
 def payment_batch() -> dict[str, Any]:
-    """Ten requests, each with an execution and a token of its own."""
+    """Ten requests, each with an execution and its own token."""
     [sample] = json.loads((PROJECT / "events/payment_worker/payment.json").read_text())["Records"]
     return {"Records": [_record(sample) for _ in range(RECORDS)]}
 

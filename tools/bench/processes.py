@@ -32,7 +32,7 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Code:
-    """Code as it is deployed, in a folder of its own."""
+    """Code as it is deployed, in its own folder."""
 
     name: str
     folder: Path

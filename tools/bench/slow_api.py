@@ -20,7 +20,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nConten
 
 @contextmanager
 def slow_api(folder: Path, seconds: float) -> Iterator[dict[str, str]]:
-    """Runs it in a process of its own; the environment variables that point an SDK at it."""
+    """Runs it in its own process; the environment variables that point an SDK at it."""
     certificate, key = _make_certificate(folder)
     with subprocess.Popen(
         [sys.executable, __file__, certificate, key, str(seconds)],

@@ -28,7 +28,7 @@ STACKS: dict[str, Deploy] = {"ours": deploy_ours, "baseline": deploy_baseline}
 
 
 def orders(count: int) -> list[object]:
-    """Inputs for so many executions: the sample order, each under an ID of its own."""
+    """Inputs for so many executions: the sample order, each under its own ID."""
     sample = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
     return [sample | {"orderId": f"order-{number:06}"} for number in range(count)]
 

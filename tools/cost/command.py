@@ -1,6 +1,5 @@
 """`make cost`: counts runs of every workflow, and writes docs/cost.md anew."""
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -11,10 +10,11 @@ from tools.cost.page import PAGE, parts, standing_stacks, write
 from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in
 from tools.deployment import configured_stack_name
 from tools.engine.processes import begin_with_an_aws_of_its_own
+from tools.parser import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools cost", description=__doc__)
+    parser = Parser(prog="python -m tools cost", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="of each workflow, happy and failing (default: 20)")
     runs = parser.parse_args(arguments).runs
     if runs < 1:

@@ -1,4 +1,4 @@
-"""Plays runs of the workflows on an embedded AWS of their own, one at a time, and counts them.
+"""Plays runs of the workflows on their own embedded AWS, one at a time, and counts them.
 
 One at a time, because then no batch holds messages of two runs: a million runs a month are one in 2.6 seconds.
 """
@@ -71,7 +71,7 @@ class Workflow(ABC):
         self.stack = deployed(place.engine, config_env=self.config_env)
         self.outputs = self.stack.outputs
         self.template = template(self.config_env)
-        # Each function by its logical ID, with a log group of its own
+        # Each function by its logical ID, with its own log group
         self.functions = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
             for resource in self.stack.resources()
@@ -235,14 +235,14 @@ class OrderConfirmation(Workflow):
         described = self.stack.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
         url, key = reachable(self.outputs["OrderApiUrl"], self.place.from_outside.endpoint_url), described["value"]
         order = {"orderId": f"order-{uuid4().hex[:12]}", "orderDetails": "2 books"}
-        told, ended = self._invocations("OrderConfirmerFunction"), self._invocations("OrderCloserFunction")
+        confirmed, ended = self._invocations("OrderConfirmerFunction"), self._invocations("OrderCloserFunction")
         call("POST", f"{url}/orders", key=key, body=order)
-        self.invoked("OrderConfirmerFunction", told + 1)  # of the token
+        self.invoked("OrderConfirmerFunction", confirmed + 1)  # of the token
         decision = {"isConfirmed": path == "happy"}
         call("POST", f"{url}/orders/{order['orderId']}/confirmation", key=key, body=decision)
         execution = self.outputs[self.machine].replace(":stateMachine:", ":execution:") + f":{order['orderId']}"
         self.ended(execution, path)
-        self.invoked("OrderConfirmerFunction", told + 2)  # of the decision
+        self.invoked("OrderConfirmerFunction", confirmed + 2)  # of the decision
         if path == "failing":
             self.invoked("OrderCloserFunction", ended + 1)
 

@@ -128,7 +128,7 @@ def _read(body: str) -> tuple[dict[str, Any], str]:
         payload, token = message["input"], message["token"]
     except (ValueError, KeyError, TypeError):
         return {}, ""
-    return (payload, token) if isinstance(payload, dict) else ({}, "")
+    return (payload, token) if isinstance(payload, dict) and isinstance(token, str) else ({}, "")
 
 
 def _table(works: Mapping[str, Work]) -> Table:

@@ -19,6 +19,7 @@ from tools.demos.common import (
     make_console,
     print_commands,
     print_one,
+    published_in,
     summarize,
 )
 from tools.engine.engine import Engine, calls_explained
@@ -106,9 +107,10 @@ def _receive(sqs: Any, queue_url: str, messages: Messages) -> None:  # noqa: ANN
     """Note and delete what was published about these orders; what is about others stays."""
     answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
     for message in answer.get("Messages", []):
-        published = json.loads(json.loads(message["Body"])["Message"])
-        if published["orderId"] in messages:
-            messages[published["orderId"]].append(published)
+        published = published_in(message["Body"])
+        about = messages.get(str(published.get("orderId")))
+        if about is not None:
+            about.append(published)
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
 
 

@@ -1,7 +1,5 @@
 """Starts the desk: `python -m tools desk`."""
 
-import argparse
-
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -10,6 +8,7 @@ from tools.aws import Aws, find_aws
 from tools.desk.app import make_app
 from tools.desk.guard import Guard
 from tools.engine.engine import HOST
+from tools.parser import Parser
 
 
 class _Silent(WSGIRequestHandler):
@@ -30,7 +29,7 @@ def make_desk(aws: Aws, port: int, *, may_change: bool) -> tuple[BaseWSGIServer,
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until it is interrupted. Raises ToolError where there is no AWS or no port."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools desk",
         description="A page on this machine that shows who waits, each execution's story and the queues, and takes "
         "answers: of the embedded AWS or, while that does not run, of yours.",
@@ -43,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     aws = find_aws()
     may_change = aws.is_embedded or options.allow_answers
     server, address = make_desk(aws, int(options.port), may_change=may_change)
-    print(f"The desk of {aws.name}{'' if may_change else ', which it only shows'}. Ctrl-C ends it.")
+    print(f"The desk of {aws.name}. Ctrl-C ends it.")
+    if not may_change:
+        print("It only shows: with --allow-answers (make desk ALLOW_ANSWERS=1) it takes answers, too.")
     print(address, flush=True)
     with server:
         server.serve_forever()

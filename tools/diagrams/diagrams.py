@@ -77,8 +77,8 @@ def _shape(state: State) -> str:
     if state.waits:
         limits = {"within": "TimeoutSeconds", "heartbeats within": "HeartbeatSeconds"}
         known = {text: number(state.fields.get(name)) for text, name in limits.items()}
-        told = [f"{text} {_duration(seconds)}" for text, seconds in known.items() if seconds]
-        lines.append("<br>".join(["waits for the task token", ", ".join(told)]))
+        words = [f"{text} {_duration(seconds)}" for text, seconds in known.items() if seconds]
+        lines.append("<br>".join(["waits for the task token", ", ".join(words)]))
     for _, retrier in state.handlers("Retry"):
         lines.append(f"{retrier.get('MaxAttempts', 3) or 'no'} retries on {_plain(_errors(retrier))}")
     return f'["{"<br>".join(lines)}"]'
@@ -86,11 +86,11 @@ def _shape(state: State) -> str:
 
 def _errors(handler: Fields) -> str:
     """The names of errors; those of one service are shortened to `SQS.…`."""
-    told = []
+    words = []
     for service, group in groupby(texts_in(handler.get("ErrorEquals")), lambda name: name.partition(".")[0]):
         names = list(group)
-        told += [f"{service}.…"] if len(names) > 1 and service != "States" else names
-    return ", ".join(told)
+        words += [f"{service}.…"] if len(names) > 1 and service != "States" else names
+    return ", ".join(words)
 
 
 def _ways(state: State) -> Iterator[Edge]:

@@ -1,4 +1,4 @@
-"""The engine of the embedded AWS: ministack on a loopback port, in a process group and a folder of its own."""
+"""The engine of the embedded AWS: ministack on a loopback port, in its own process group and folder."""
 
 import http.client
 import json
@@ -328,7 +328,7 @@ def skip(endpoint_url: str, seconds: float, certificate: Path | None = None) -> 
 
 @contextmanager
 def calls_explained() -> Iterator[None]:
-    """Raises EngineError in the place of what a client of the engine raises."""
+    """Raises EngineError instead of what a client of the engine raises."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tools import ToolError, plain
 from tools.aws import Aws, find_aws, reason
+from tools.parser import Parser
 from tools.waits.find import Finder, Found, Wait, machines
 
 WATCH_SECONDS = 5
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tools waits",
         description="Lists every task that waits for the answer to its task token, the oldest first: on the embedded "
         "AWS or, while that does not run, on yours.",

@@ -95,13 +95,12 @@ def timeouts_of_waits_are_caught_where_other_errors_are(machine: StateMachine) -
     """
     for state in machine.waits:
         bounds = state.fields.keys() & (_TIMEOUT_FIELDS | _HEARTBEAT_FIELDS)
-        if not state.fields.get("Catch") or not bounds:
-            continue
+        catching = [each for each in (state, *state.around) if each.fields.get("Catch")]
         wanted = _TIMEOUTS if bounds & _TIMEOUT_FIELDS else {*_TIMEOUTS, "States.HeartbeatTimeout"}
-        if not any(_caught(each) & wanted for each in (state, *state.around)):
-            yield state.says(
-                "Catch handles other errors, but not States.Timeout, in which a lost callback ends", "Catch"
-            )
+        if bounds and catching and not any(_caught(each) & wanted for each in catching):
+            of = "" if catching[0] is state else f" of {state.name}"
+            what = f"Catch handles other errors, but not States.Timeout, in which a lost callback{of} ends"
+            yield catching[0].says(what, "Catch")
 
 
 def _caught(state: State) -> set[str]:
@@ -140,21 +139,24 @@ def state_machines_outlive_their_waits(machine: StateMachine) -> Iterator[Proble
 @state_machine_rule("EC1033", sources.CALLBACK)
 def tokens_are_stored_before_anybody_is_asked(machine: StateMachine) -> Iterator[Problem]:
     """One branch of a Parallel stores the task token while another sends the request. Nothing orders the two: an
-    answer may come before there is a token to answer with. Store the token first, and send the request after
-    that.
+    answer may come before there is a token to answer with, and is lost. Store the token first, and send the
+    request after that.
     """
-    for state in (each for each in machine.states if each.kind == "Parallel"):
-        branches: dict[int, list[State]] = {}
-        for inner in machine.tasks:
-            if inner.steps[: len(state.steps) + 1] == (*state.steps, "Branches"):
-                branches.setdefault(int(inner.steps[len(state.steps) + 1]), []).append(inner)
-        for position, tasks in branches.items():
-            stores = [task for task in tasks if task.waits and _STORES.search(task.resource)]
-            others = [each for at, within in branches.items() if at != position for each in within]
-            asks = [task for task in others if not task.waits and _REQUESTS.search(task.resource)]
-            if stores and asks:
-                what = f"stores its task token while {asks[0].name} asks beside it: the answer may come first"
-                yield stores[0].says(what)
+    for state in (each for each in machine.waits if _STORES.search(each.resource)):
+        asking = (each for each in _beside(machine, state) if not each.waits and _REQUESTS.search(each.resource))
+        for each in list(asking)[:1]:
+            yield state.says(f"stores its task token while {each.name} asks beside it: the answer may come first")
+
+
+def _beside(machine: StateMachine, state: State) -> Iterator[State]:
+    """The tasks in the other branches of a Parallel that a state stands in."""
+    for around in (each for each in state.around if each.kind == "Parallel"):
+        own = state.steps[: len(around.steps) + 2]
+        yield from (
+            task
+            for task in machine.tasks
+            if task.steps[: len(around.steps)] == around.steps and task.steps[: len(own)] != own
+        )
 
 
 @state_machine_rule("EC2003", sources.EXPRESS)

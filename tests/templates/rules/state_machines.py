@@ -55,7 +55,7 @@ def _catches_failures(catcher: Fields) -> bool:
 
 
 def _after_failure(scope: Scope, start: Json) -> set[str]:
-    """The states on every way from this one, itself included, as far as nothing has mended the failure."""
+    """The states on every way from this one, itself included, as far as nothing has handled the failure."""
     found: set[str] = set()
     open_ends = [start]
     while open_ends:
@@ -63,8 +63,8 @@ def _after_failure(scope: Scope, start: Json) -> set[str]:
         if isinstance(name, str) and name in scope.states and name not in found and not scope.states[name].waits:
             found.add(name)
             state = scope.states[name]
-            mending = [("Catch", at) for at, catcher in state.handlers("Catch") if not _catches_failures(catcher)]
-            open_ends.extend(target for steps, target in state.transitions if steps[:2] not in mending)
+            handling = [("Catch", at) for at, catcher in state.handlers("Catch") if not _catches_failures(catcher)]
+            open_ends.extend(target for steps, target in state.transitions if steps[:2] not in handling)
     return found
 
 

@@ -246,7 +246,7 @@ def test_the_page_says_how_the_order_stands(order: Order, heading: str, facts: l
         (-86_400, "24 hours ago"),
     ],
 )
-def test_a_time_is_told_as_far_away_as_it_is(seconds: int, words: str) -> None:
+def test_a_time_is_shown_as_far_away_as_it_is(seconds: int, words: str) -> None:
     page = Page(page_of(replace(WAITING, expires_at=AT + 60 + seconds)))
     assert f"UTC ({words})" in "".join(data for _, data in page.text)
 
