@@ -11,6 +11,7 @@ import pytest
 # By the folder of tests/ that holds it
 LAYERS = {
     "unit": "each function by itself: decisions, hostile input, every error code of AWS",
+    "simulation": "each order of events: functions and state machines over a small AWS, and planted faults",
     "lint": "templates and state machines, and that each rule finds the fault planted for it",
     "e2e": "the workflows, deployed and run from start to notification",
     "engine": "the embedded AWS, held to what AWS was recorded to do with task tokens",

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,11 @@ def _invoked(returned: Json | Failure) -> Json | Failure:
 
 
 def _catcher(state: Fields, error: str | None, all_is_all: bool) -> Fields | None:
+    return first_for(error, state.get("Catch", []), all_is_all)
+
+
+def first_for(error: str | None, handlers: list[Fields], all_is_all: bool = False) -> Fields | None:
+    """The first of some catchers or retriers that is for an error."""
     caught_by = {error}
     if error != "States.DataLimitExceeded" or all_is_all:
         caught_by.add("States.ALL")
@@ -189,8 +195,7 @@ def _catcher(state: Fields, error: str | None, all_is_all: bool) -> Fields | Non
         caught_by.add("States.Timeout")
     elif error != "States.Timeout":
         caught_by.add("States.TaskFailed")
-    found: list[Fields] = [each for each in state.get("Catch", []) if caught_by & set(each["ErrorEquals"])]
-    return found[0] if found else None
+    return next((each for each in handlers if caught_by & set(each["ErrorEquals"])), None)
 
 
 def evaluate(value: Json, states: Fields) -> Json:
@@ -209,13 +214,18 @@ def evaluate(value: Json, states: Fields) -> Json:
 
 
 def _result(source: str, states: Fields) -> Json:
+    variables = {name: Utils.NULL_VALUE if value is None else value for name, value in states["variables"].items()}
+    if "millis" in states:
+        variables["millis"] = jsonata.Jsonata.JLambda(lambda: states["millis"])
+    return _parsed(source).evaluate(None, {"states": states, **variables})
+
+
+@cache
+def _parsed(source: str) -> Any:
     expression = jsonata.Jsonata(source)
     expression.register_lambda("parse", json.loads)  # a function of Step Functions
     expression.register_lambda("string", _string)
-    expression.assign("states", states)
-    for name, value in states["variables"].items():
-        expression.assign(name, Utils.NULL_VALUE if value is None else value)
-    return expression.evaluate(None)
+    return expression
 
 
 def _string(value: Json) -> str | None:

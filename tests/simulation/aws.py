@@ -1,0 +1,359 @@
+"""A small AWS in this process, made of a template of ours: what lies between the functions and the state machines.
+
+Nothing happens by itself. Whoever plays a story says what is delivered, what fails, and when time passes. So each
+order of events can be played, and played again.
+"""
+
+import importlib
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack, redirect_stdout
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from callbacks import batch, executions, task
+from callbacks.entry import logger
+from tests.simulation.sqs import Message, Queue
+from tests.unit.state_machine import Fields, read_template
+from tests.unit.support import CONTEXT
+
+START = 1_795_168_800.0  # when each story begins, in seconds since 1970
+
+# What may become of a call of AWS
+FINE = "fine"
+DIES_BEFORE, DIES_AFTER = "dies before", "dies after"  # the function is killed
+REFUSED = "is refused"
+LOST = "arrives, but fails"  # it has its effect, and whoever calls sees an error
+SENT_AGAIN = "is sent twice"  # the SDK gets no answer to the first, and whoever calls sees that to the second
+FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN]
+Faults = list[str | int]  # of the calls of a step, in their order; a number: something else happens before the call
+
+
+class Died(BaseException):
+    """In place of the end of a process, so that nothing catches it."""
+
+
+class InThisThread:
+    """In place of the pool of threads of a batch: one record after the other."""
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001 - as the pool does
+            future.set_exception(error)
+        return future
+
+
+class Client:
+    """In place of a client of boto3: each call goes through the faults of the step."""
+
+    def __init__(self, aws: "Aws", service: object) -> None:
+        self._aws, self._service = aws, service
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **arguments: self._aws.call(
+            operation, lambda: getattr(self._service, operation)(**arguments), of_function=True
+        )
+
+
+@dataclass
+class Event:
+    """One that EventBridge has for a target: a queue, a topic or a function, each by its logical ID."""
+
+    number: int
+    target: str
+    body: Any
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What was published, and by which execution or event: a publish that is tried again is one."""
+
+    by: object
+    body: Fields
+
+
+class Aws:
+    def __init__(self, template: str, mutate: Callable[[Fields], None] | None = None) -> None:
+        from tests.simulation.stepfunctions import StepFunctions
+
+        self.now = START
+        self.story: list[str] = []
+        self.faults: Faults = []
+        self.ready: list[Callable[[], None]] = []  # what AWS does next, by itself
+        self.alarms: list[tuple[float, Callable[[], None]]] = []
+        self.notifications: list[Notification] = []
+        self.events: list[Event] = []
+        self.delivered_events: list[Event] = []
+        self.failing: set[str] = set()  # functions that a deployment has broken
+        self.nothing_fails = False  # from the end of a story on
+        self._numbers = 0
+        self._nested = False
+        self.template = _template(template)
+        if mutate:
+            self.template = deepcopy(self.template)
+            mutate(self.template)
+        self.resources: dict[str, Fields] = self.template["Resources"]
+        self.queues = {
+            name: Queue(self, name, self.resolve(each.get("Properties", {})))
+            for name, each in self.resources.items()
+            if each["Type"] == "AWS::SQS::Queue"
+        }
+        self.step_functions = StepFunctions(self)
+        self.consumers = self._consumers("SQS", "Queue")
+        self.printed = io.StringIO()
+        self.cleanup = ExitStack()
+        self.patch = self.cleanup.enter_context(pytest.MonkeyPatch.context())
+        self.cleanup.enter_context(redirect_stdout(self.printed))
+        self.patch.setattr(logger.registered_handler, "stream", self.printed)
+        self.patch.setattr(batch, "_pool", InThisThread())
+        for module in (task, executions):
+            self.patch.setattr(module, "_stepfunctions", Client(self, self.step_functions))
+
+    # -------------------------------------------------------------- the template
+    def resolve(self, value: Any) -> Any:
+        """A value of the template, with a logical ID for whatever refers to a resource."""
+        match value:
+            case {"Ref": str() as name} if name in self.template.get("Parameters", {}):
+                return self.template["Parameters"][name].get("Default", "")
+            case {"Ref": str() as name} | {"Fn::GetAtt": [str() as name, *_]}:
+                return name
+            case {"Fn::Sub": _}:
+                return "https://example.com"
+            case dict():
+                return {key: self.resolve(each) for key, each in value.items()}
+            case list():
+                return [self.resolve(each) for each in value]
+        return value
+
+    def _consumers(self, kind: str, source: str) -> dict[str, str]:
+        """The functions that read queues or the like, by these."""
+        return {
+            self.resolve(event["Properties"][source]): name
+            for name, each in self.resources.items()
+            if each["Type"] == "AWS::Serverless::Function"
+            for event in each["Properties"].get("Events", {}).values()
+            if event["Type"] == kind
+        }
+
+    # -------------------------------------------------------------- calls, and what becomes of them
+    def number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def say(self, words: str) -> None:
+        self.story.append(words)
+
+    def call(self, operation: str, effect: Callable[[], Any], *, of_function: bool) -> Any:
+        """Make a call, as the next fault has it. Raises ClientError or ReadTimeoutError, or the function dies."""
+        fault = self.faults.pop(0) if self.faults else FINE
+        if isinstance(fault, int):
+            self._something_else(fault, operation)
+            fault = FINE
+        if fault != FINE:
+            self.say(f"    {operation} {fault}" if "dies" not in fault else f"    the function {fault} {operation}")
+        if fault in (REFUSED, DIES_BEFORE):
+            if of_function and fault == DIES_BEFORE:
+                raise Died
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, operation)
+        answer = effect()
+        if fault in (LOST, DIES_AFTER):
+            if of_function and fault == DIES_AFTER:
+                raise Died
+            raise ReadTimeoutError(endpoint_url="https://aws")
+        return effect() if fault == SENT_AGAIN and of_function else answer
+
+    def _something_else(self, which: int, operation: str) -> None:
+        """Deliver something while a function is about to make a call; no function is at work twice like this."""
+        if self._nested:
+            return
+        self._nested, faults, self.faults = True, self.faults, []
+        try:
+            self.say(f"    before {operation}:")
+            self.deliver(which, 1)
+        finally:
+            self._nested, self.faults = False, faults
+
+    def go_on(self) -> None:
+        """Let AWS do what it does by itself."""
+        while self.ready:
+            self.ready.pop(0)()
+
+    # -------------------------------------------------------------- time
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        self.alarms.append((when, action))
+
+    def next_deadline(self) -> float | None:
+        times = [when for when, _ in self.alarms] + [queue.next_visible() for queue in self.queues.values()]
+        return min((when for when in times if when is not None and when > self.now), default=None)
+
+    def pass_time(self, until: float) -> None:
+        self.now = until
+        due = [action for when, action in self.alarms if when <= until]
+        self.alarms = [each for each in self.alarms if each[0] > until]
+        for action in due:
+            action()
+
+    # -------------------------------------------------------------- Lambda
+    def invoke(self, function: str, event: Any) -> Any:
+        """What a function returns. Whatever leaves it raises FunctionFailed."""
+        properties = self.resources[function]["Properties"]
+        if function in self.failing:
+            raise FunctionFailed("Runtime.ImportModuleError")
+        os.environ.update(self.resolve(properties.get("Environment", {}).get("Variables", {})))
+        module, _, handler = properties["Handler"].rpartition(".")
+        try:
+            return json.loads(json.dumps(getattr(importlib.import_module(module), handler)(event, CONTEXT)))
+        except Died:
+            raise FunctionFailed("Runtime.ExitError") from None
+        except Exception as error:  # noqa: BLE001 - as Lambda does
+            raise FunctionFailed(type(error).__name__) from None
+
+    # -------------------------------------------------------------- what can be delivered
+    def deliverable(self) -> list[Callable[[int], None]]:
+        """What may happen next: each takes how many messages a batch may have."""
+        batches = [self._batch(queue, first) for queue in self.consumers for first in self.queues[queue].visible()]
+        return [*batches, *(self._event(event) for event in self.events)]
+
+    def deliver(self, which: int, size: int) -> bool:
+        """Deliver one batch or event of those that may be, and let AWS go on."""
+        possible = self.deliverable()
+        if possible:
+            possible[which % len(possible)](size)
+        self.go_on()
+        return bool(possible)
+
+    def _batch(self, queue: str, first: Message) -> Callable[[int], None]:
+        def deliver(size: int) -> None:
+            others = [message for message in self.queues[queue].visible() if message is not first]
+            self.deliver_batch(queue, [first, *others[: size - 1]])
+
+        return deliver
+
+    def deliver_batch(self, queue: str, messages: list[Message]) -> None:
+        """Invoke the function of a queue, and delete what it does not report as failed."""
+        function = self.consumers[queue]
+        batch = self.queues[queue].receive(messages)
+        if not batch:
+            return
+        self.say(f"  {function} gets {', '.join(str(message) for message in batch)}")
+        try:
+            answer = self.invoke(function, {"Records": [message.record(queue) for message in batch]})
+        except FunctionFailed as failure:
+            self.say(f"    {function} fails: {failure}")
+            for message in batch:
+                message.fail(in_peace=self.nothing_fails)
+            return
+        failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+        if not self._reports_failures(function):
+            failed = set()
+        for message in batch:
+            if message.id in failed:
+                message.fail(in_peace=self.nothing_fails)
+            else:
+                self.queues[queue].delete(message)
+
+    def _reports_failures(self, function: str) -> bool:
+        events = self.resources[function]["Properties"]["Events"].values()
+        return all("ReportBatchItemFailures" in each["Properties"].get("FunctionResponseTypes", []) for each in events)
+
+    # -------------------------------------------------------------- EventBridge and SNS
+    def emit(self, event: Fields) -> None:
+        """Report an event to the targets of each rule that is for it."""
+        rules = [each["Properties"] for each in self.resources.values() if each["Type"] == "AWS::Events::Rule"]
+        for rule in rules:
+            if matches(self.resolve(rule["EventPattern"]), event):
+                for target in rule["Targets"]:
+                    body = transformed(event, target.get("InputTransformer"))
+                    self.events.append(Event(self.number(), self.resolve(target["Arn"]), body))
+        for name, each in self.resources.items():
+            if each["Type"] == "AWS::Serverless::Function":
+                for source in each["Properties"].get("Events", {}).values():
+                    if source["Type"] == "EventBridgeRule" and matches(
+                        self.resolve(source["Properties"]["Pattern"]), event
+                    ):
+                        self.events.append(Event(self.number(), name, event))
+
+    def _event(self, event: Event) -> Callable[[int], None]:
+        return lambda _size: self.deliver_event(event)
+
+    def deliver_event(self, event: Event) -> None:
+        self.say(f"  EventBridge delivers event {event.number} to {event.target}")
+        kind = self.resources[event.target]["Type"]
+        if kind == "AWS::SQS::Queue":
+            self.queues[event.target].send(json.dumps(event.body))
+        elif kind == "AWS::SNS::Topic":
+            self.publish(("event", event.number), event.body)
+        else:
+            event.tries += 1
+            try:
+                self.invoke(event.target, event.body)
+            except FunctionFailed as failure:
+                self.say(f"    {event.target} fails: {failure}")
+                return
+        if event in self.events:
+            self.events.remove(event)
+            self.delivered_events.append(event)
+
+    def publish(self, by: object, body: Fields) -> None:
+        self.notifications.append(Notification(by, body))
+
+    def notified(self, execution_id: str) -> list[Fields]:
+        """The notifications of an execution; those that one publish has made twice count once."""
+        found = {each.by: each.body for each in self.notifications if each.body.get("executionId") == execution_id}
+        return list(found.values())
+
+
+@cache
+def _template(name: str) -> Fields:
+    """Read once: it takes longer than a story."""
+    return read_template(name)
+
+
+class FunctionFailed(Exception):
+    """The text is the name of the error, as Lambda gives it."""
+
+
+def matches(pattern: Any, value: Any) -> bool:
+    """Whether an event, or a record of a stream, is as a pattern has it."""
+    match pattern:
+        case dict():
+            return isinstance(value, dict) and all(
+                (key in value or pattern[key] == [{"exists": False}]) and matches(each, value.get(key))
+                for key, each in pattern.items()
+            )
+        case list():
+            return any(_matches_one(each, value) for each in pattern)
+    return bool(pattern == value)
+
+
+def _matches_one(pattern: Any, value: Any) -> bool:
+    match pattern:
+        case {"prefix": str() as prefix}:
+            return isinstance(value, str) and value.startswith(prefix)
+        case {"exists": bool() as exists}:
+            return exists is (value is not None)
+    return bool(pattern == value)
+
+
+def transformed(event: Fields, transformer: Fields | None) -> Any:
+    if transformer is None:
+        return event
+    text: str = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        value: Any = event
+        for part in re.findall(r"[^$.]+", path):
+            value = value.get(part)
+        text = text.replace(f"<{name}>", json.dumps(value))
+    return json.loads(text)

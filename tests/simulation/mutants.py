@@ -1,0 +1,168 @@
+"""Faults planted into a world: the simulation has to find each. Nothing of production code is changed on disk."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hypothesis import Phase
+
+import dead_letter_reporter
+import payment_worker
+from callbacks import batch, request, task
+from tests.simulation.aws import Aws
+from tests.simulation.payment_callback import Payments
+from tests.simulation.playing import CI_EXAMPLES, play
+from tests.simulation.story import Broken, Story
+from tests.unit.state_machine import Fields
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`code` plants a fault into a function, `template` into a template, `machine` into a state machine."""
+
+    name: str
+    stories: type[Story]
+    code: Callable[[Aws], None] | None = None
+    template: Callable[[Fields], None] | None = None
+
+
+def replaced(function: Any, old: str, new: str) -> Callable[[Aws], None]:
+    """A fault that is other source code of a function, wherever it was imported."""
+    function = inspect.unwrap(function)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{old} is not once in {function.__name__}"
+    namespace = dict(function.__globals__)
+    exec(compile(source.replace(old, new), function.__code__.co_filename, "exec"), namespace)  # noqa: S102 - ours
+    code = namespace[function.__name__].__code__
+    return lambda aws: aws.patch.setattr(function, "__code__", code)
+
+
+def property_of(resource: str, name: str, value: Any) -> Callable[[Fields], None]:
+    """A fault that is another property in a template."""
+
+    def plant(template: Fields) -> None:
+        template["Resources"][resource]["Properties"][name] = value
+
+    return plant
+
+
+def without(resource: str) -> Callable[[Fields], None]:
+    def plant(template: Fields) -> None:
+        del template["Resources"][resource]
+
+    return plant
+
+
+def without_partial_failures(function: str) -> Callable[[Fields], None]:
+    """Lambda then takes no notice of what the function reports as failed."""
+
+    def plant(template: Fields) -> None:
+        for event in template["Resources"][function]["Properties"]["Events"].values():
+            event["Properties"]["FunctionResponseTypes"] = []
+
+    return plant
+
+
+def state(machine: str, name: str, **changes: Any) -> Callable[[Aws], None]:
+    """A fault that is another field of a state."""
+
+    def plant(aws: Aws) -> None:
+        definition = deepcopy(aws.step_functions.definitions[machine])
+        definition["States"][name].update(changes)
+        aws.step_functions.definitions[machine] = definition
+
+    return plant
+
+
+def _retry(*errors: str) -> list[Fields]:
+    return [{"ErrorEquals": list(errors), "IntervalSeconds": 1, "MaxAttempts": 4, "BackoffRate": 2}]
+
+
+_payment_state = partial(state, "WaitForCallbackStateMachine")
+_redrive = partial(property_of, "PaymentQueue", "RedrivePolicy")
+
+MUTANTS = [
+    Mutant(
+        "a failed callback is taken for done: the message is deleted before it is answered",
+        Payments,
+        replaced(batch.process_batch, 'failed.append({"itemIdentifier": record["messageId"]})', "pass"),
+    ),
+    Mutant(
+        "Lambda is not told of partial failures", Payments, template=without_partial_failures("PaymentWorkerFunction")
+    ),
+    Mutant(
+        "the coin is tossed by the token",
+        Payments,
+        replaced(payment_worker.record_handler, "request.idempotency_key", "request.task_token"),
+    ),
+    Mutant(
+        "a message is received once",
+        Payments,
+        template=_redrive({"deadLetterTargetArn": {"Ref": "DeadLetterQueue"}, "maxReceiveCount": 1}),
+    ),
+    Mutant(
+        "a settled token is tried again",
+        Payments,
+        lambda aws: aws.patch.delitem(task._OUTCOMES, "TaskTimedOut"),
+    ),
+    Mutant(
+        "a dead letter is dropped without a word to its workflow",
+        Payments,
+        replaced(
+            dead_letter_reporter.record_handler,
+            'send_task_failure(request.task_token, "Callback.Undeliverable", cause)',
+            "Outcome.ALREADY_SETTLED",
+        ),
+    ),
+    Mutant(
+        "an answer that fails the task is asked for again",
+        Payments,
+        _payment_state("RequestPayment", Retry=_retry("States.TaskFailed")),
+    ),
+    Mutant(
+        "a wait that is over is begun again", Payments, _payment_state("RequestPayment", Retry=_retry("States.Timeout"))
+    ),
+    Mutant(
+        "a failure is not notified",
+        Payments,
+        _payment_state("NotifyFailure", Type="Pass", Retry=[]),
+    ),
+    Mutant("a stop is not notified", Payments, template=without("StoppedExecutionRule")),
+    Mutant(
+        "the Fail words its error otherwise than the notification",
+        Payments,
+        _payment_state("PaymentFailed", Error="Payment.Failed"),
+    ),
+    Mutant(
+        "a token is logged",
+        Payments,
+        replaced(
+            payment_worker.record_handler, "correlation_id=request.execution_id", "correlation_id=request.task_token"
+        ),
+    ),
+    Mutant(
+        "a message without a token is deleted",
+        Payments,
+        replaced(
+            request.parse_callback_request,
+            'raise UnreadableMessage("the body is not a JSON object")',
+            "message = {'taskToken': 'x'}",
+        ),
+    ),
+]
+
+
+def shortest_story(mutant: Mutant, *, shrink: bool) -> str | None:
+    """The promise that breaks and the story of how, the shortest if asked for; None where nothing is found."""
+    name, stories = f"{mutant.stories.__name__}WithAFault", mutant.stories
+    planted = type(name, (stories,), {"plant": mutant.code, "mutate": mutant.template})
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    try:
+        play(planted, CI_EXAMPLES, derandomize=True, phases=phases)
+    except Broken as broken:
+        return str(broken)
+    return None

@@ -1,0 +1,46 @@
+"""Stories of the payment callback: queue, worker, dead-letter queue, reporter, notification."""
+
+from typing import Any
+
+from hypothesis.stateful import precondition, rule
+
+import payment_provider
+import payment_worker
+from tests.simulation.story import CARD, WHICH, Story
+
+NOT_A_MESSAGE = ["", "[]", '{"payload": {}}', f'{{"no": "{CARD}"}}', '{"taskToken": 1}']
+
+
+class Payments(Story):
+    template, state_machine = "template.yaml", "WaitForCallbackStateMachine"
+    queue = "PaymentQueue"
+
+    def prepare(self) -> None:
+        self.charges: dict[str, set[tuple[str, bool]]] = {}  # of each order: keys and what the provider said
+        self.unreadable: list[str] = []
+        charge = payment_provider.charge
+
+        def noting_charge(payment: dict[str, Any], idempotency_key: str) -> bool:
+            said = charge(payment, idempotency_key)
+            self.charges.setdefault(payment["orderId"], set()).add((idempotency_key, said))
+            return said
+
+        self.aws.patch.setattr(payment_worker, "charge", noting_charge)
+
+    def inputs(self) -> list[Any]:
+        order_id = f"order-{self.started}"
+        payment = {"orderId": order_id, "amount": 10, "creditCardNumber": CARD}
+        return [payment, {"orderId": order_id, "amount": 0, "creditCardNumber": CARD}, payment, payment]
+
+    @precondition(lambda self: len(self.unreadable) < 2)
+    @rule(which=WHICH)
+    def send_unreadable(self, which: int) -> None:
+        body = NOT_A_MESSAGE[which % len(NOT_A_MESSAGE)]
+        self.unreadable.append(body)
+        self.step("somebody sends what is no request", [], lambda: self.aws.queues[self.queue].send(body))
+
+    def check_the_end(self) -> None:
+        for order, charged in self.charges.items():
+            self.require(len(charged) == 1, f"{order} was charged under {len(charged)} keys, or answered in two ways")
+        self.check_answers()
+        self.check_quarantine(self.unreadable)

@@ -1,0 +1,14 @@
+"""The simulation finds each fault that is planted, within the examples of `make test`."""
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS, Mutant, shortest_story
+from tests.simulation.playing import LONG
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_fault_is_found(mutant: Mutant) -> None:
+    found = shortest_story(mutant, shrink=LONG)
+    assert found
+    if LONG:
+        print(f"\n{mutant.name}\n  {found}")

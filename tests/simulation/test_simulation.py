@@ -1,0 +1,16 @@
+"""Stories of each workflow that hypothesis makes up, each played to its end: `make simulate` plays very many more."""
+
+import pytest
+
+from tests.simulation.payment_callback import Payments
+from tests.simulation.playing import EXAMPLES, LONG, counted, play
+from tests.simulation.story import Story
+
+STORIES = [Payments]
+
+
+@pytest.mark.parametrize("stories", STORIES)
+def test_no_story_breaks_a_promise(stories: type[Story]) -> None:
+    counted.clear()
+    play(stories, EXAMPLES, derandomize=not LONG)
+    print(f"\n{stories.__name__}: {counted['stories']:,} stories of {counted['steps']:,} steps")
