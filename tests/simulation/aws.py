@@ -112,6 +112,7 @@ class Aws:
         }
         self.step_functions = StepFunctions(self)
         self.consumers = self._consumers("SQS", "Queue")
+        self.subscribers = list(self._consumers("SNS", "Topic").values())
         self.printed = io.StringIO()
         self.cleanup = ExitStack()
         self.patch = self.cleanup.enter_context(pytest.MonkeyPatch.context())
@@ -308,6 +309,9 @@ class Aws:
 
     def publish(self, by: object, body: Fields) -> None:
         self.notifications.append(Notification(by, body))
+        event = {"Records": [{"Sns": {"MessageId": f"{len(self.notifications)}", "Message": json.dumps(body)}}]}
+        for subscriber in self.subscribers:
+            self.invoke(subscriber, event)
 
     def notified(self, execution_id: str) -> list[Fields]:
         """The notifications of an execution; those that one publish has made twice count once."""
