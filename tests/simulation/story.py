@@ -19,7 +19,7 @@ from tests.unit.state_machine import Failure
 CARD = "4000000000000002"
 # Nothing or little fails in most steps; a number lets something else happen before a call
 SOME_FAULTS: st.SearchStrategy[Faults] = st.just([]) | st.lists(
-    st.sampled_from([FINE, FINE, FINE, *FAULTS]) | st.integers(0, 5), min_size=1, max_size=4
+    st.sampled_from([FINE, FINE, *FAULTS]) | st.integers(0, 5), min_size=1, max_size=4
 )
 WHICH = st.integers(0, 5)
 SHORT_OF_TIME = 1800  # seconds before its timeout, in which a wait may end unanswered when the faults cease
