@@ -16,8 +16,9 @@ from tools import PROJECT, ToolError, plain
 from tools.aws import Aws, find_aws, reason
 from tools.parser import Parser
 from tools.story import find_execution
-from tools.waits.find import Finder, Wait
-from tools.waits.token import find_token
+from tools.waits.find import Finder, Wait, stack_resources
+from tools.waits.kept import kept_token
+from tools.waits.token import Withheld, find_token
 
 sys.path.append(str(PROJECT / "functions"))  # what is deployed is no package
 from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
@@ -108,22 +109,35 @@ def describe(wait: Wait) -> str:
 
 
 def send(aws: Aws, wait: Wait, answer: Answer) -> str:
-    """DELIVERED, ALREADY_SETTLED or REFUSED. The token is read from the history, sent, and kept nowhere.
+    """DELIVERED, ALREADY_SETTLED or REFUSED. The token is found, sent, and kept nowhere.
 
     Raises NoToken where it cannot be found, and ToolError where AWS does not take the answer: neither text has it.
     """
     step_functions = aws.client("stepfunctions")
     try:
-        tasks, _ = Finder(aws).tasks(wait.execution)
-        task = next((task for task in tasks if task.event == wait.event), None)
-        if task is None:
-            return ALREADY_SETTLED
-        machine = step_functions.describe_state_machine_for_execution(executionArn=wait.execution)
-        token = find_token(task, json.loads(machine["definition"]))
-        return _send(step_functions, token, answer)
+        token = _token(aws, wait)
+        return _send(step_functions, token, answer) if token else ALREADY_SETTLED
     except (BotoCoreError, ClientError) as error:
         # The service repeats the token in some of its messages
         raise ToolError(f"The answer was not delivered: {reason(error)}.") from None
+
+
+def _token(aws: Aws, wait: Wait) -> str | None:
+    """From the history, or else from where a workflow of this project keeps it; None where the wait is over."""
+    finder = Finder(aws)
+    tasks, _ = finder.tasks(wait.execution)
+    task = next((task for task in tasks if task.event == wait.event), None)
+    if task is None:
+        return None
+    machine = aws.client("stepfunctions").describe_state_machine_for_execution(executionArn=wait.execution)
+    try:
+        return find_token(task, json.loads(machine["definition"]))
+    except Withheld:
+        stack = finder.machine(wait.machine).stack
+        kept = kept_token(aws, stack_resources(aws, stack), wait.execution) if stack else None
+        if kept is None:
+            raise
+        return kept
 
 
 def _send(step_functions: Any, token: str, answer: Answer) -> str:  # noqa: ANN401
@@ -160,9 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{ALREADY_SETTLED}: the execution has ended, {ended}.")
         return 1
     except (BotoCoreError, ClientError) as error:
-        raise ToolError(
-            f"{aws.name.capitalize()} does not say what the execution waits for: {reason(error)}."
-        ) from error
+        raise ToolError(f"What it waits for cannot be asked of {aws.name}: {reason(error)}.") from error
     if not (options.yes or aws.is_embedded or _agreed(wait, answer)):
         print("Nothing was sent.")
         return 1

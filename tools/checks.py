@@ -25,7 +25,7 @@ from tools import PROJECT
 TEMPLATE_FILES = [
     PROJECT / "template.yaml",
     *sorted((PROJECT / "templates").glob("*.y*ml")),
-    PROJECT / "examples" / "template.yaml",
+    *sorted((PROJECT / "examples").rglob("template.yaml")),
 ]
 CHECKOV = "checkov, source and transformed"
 AUDIT_PYTHON = PROJECT / ".venv-audit" / "bin" / "python"  # checkov cannot share an environment with SAM CLI

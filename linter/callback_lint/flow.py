@@ -203,6 +203,8 @@ class Flow:
                     :1
                 ].isupper():
                     self._objects.add(name)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as made):
+                    self._functions.setdefault(name, []).append((module, _named_lambda(name, made)))
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id="print")):
                     self._printers.add(name)
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id="logging")):
@@ -370,7 +372,8 @@ class Flow:
                     held = Holds.TOKEN
                 if value is not None and _writes_file(value):
                     self._files.add(name)
-                scope.names[name] = held
+                if not isinstance(value, ast.Lambda):  # which is a function
+                    scope.names[name] = held
                 shape = self._shape(value, scope)
                 if shape:
                     scope.shapes[name] = shape
@@ -519,6 +522,9 @@ class Flow:
         """What a function of the same code returns; one that is handed over gets what else is."""
         most = max(held, default=Holds.NOTHING)
         for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(argument, ast.Lambda) and most:
+                inner = dict.fromkeys((each.arg for each in argument.args.args), most)
+                self._value(argument.body, _Scope(scope.module, {**scope.names, **inner}))
             is_function = isinstance(argument, ast.Name) and argument.id not in scope.names
             if is_function and most:
                 for module, function in self._functions.get(_last(argument), ()):
@@ -664,7 +670,9 @@ class Flow:
                 )
             case ast.Attribute(value=of):
                 if name in {"write", "writelines"}:
-                    return _last(of) in {"stdout", "stderr"}
+                    return _last(of) in {"stdout", "stderr", "os"}
+                if name in {"print", "pprint"}:  # of pprint, rich or a console
+                    return True
                 if name in {"dump", "safe_dump"}:
                     return any(_last(argument) in {"stdout", "stderr"} for argument in node.args)
                 if name in _LOG_CONTEXT:
@@ -728,6 +736,11 @@ def calls_of(module: Module) -> set[str]:
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     arguments = function.args
     return [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+
+
+def _named_lambda(name: str, made: ast.Lambda) -> ast.FunctionDef:
+    returned = ast.copy_location(ast.Return(made.body), made)
+    return ast.copy_location(ast.FunctionDef(name, made.args, [returned], []), made)
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:

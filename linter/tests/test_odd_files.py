@@ -12,11 +12,19 @@ from callback_lint.catalogue import RULES
 from callback_lint.documents import Document, Json, Unreadable, parse, read
 from callback_lint.linter import template_of
 from planting import SOUND, both, planted
+from test_frameworks import SERVERLESS
 from test_naive_template import NAIVE
 from test_state_machine_rules import JSONPATH
 
 NAIVE_BODY = json.loads(json.dumps(read(NAIVE).value))
 SOUND_BODY = json.loads(json.dumps(planted(both()).document.value))
+SERVERLESS_BODY = json.loads(json.dumps(parse(SERVERLESS, Path("serverless.yml")).value))
+_MACHINE = {
+    "address": "a",
+    "type": "aws_sfn_state_machine",
+    "values": {"definition": json.dumps(JSONPATH), "type": "EXPRESS"},
+}
+PLAN = {"format_version": "1.2", "planned_values": {"root_module": {"resources": [_MACHINE], "child_modules": [{}]}}}
 HERE = Path(__file__).parent / "odd.yaml"
 
 names = st.sampled_from(["Type", "Ref", "Fn::Sub", "Fn::If", "Next", "Resource", "Properties", "States", "Ünïcode", ""])
@@ -51,7 +59,11 @@ def places(value: Json) -> list[tuple[Json, Json]]:
     return [(value, key) for key, _ in entries] + [place for _, child in entries for place in places(child)]
 
 
-@pytest.mark.parametrize("body", [NAIVE_BODY, SOUND_BODY, JSONPATH], ids=["naive", "sound", "state machine"])
+@pytest.mark.parametrize(
+    "body",
+    [NAIVE_BODY, SOUND_BODY, JSONPATH, SERVERLESS_BODY, PLAN],
+    ids=["naive", "sound", "state machine", "serverless", "Terraform"],
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_anything_may_stand_anywhere(body: Json, data: st.DataObject) -> None:

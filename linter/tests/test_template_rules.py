@@ -118,6 +118,14 @@ FAULTS = [
         ),
         "DeadLetterQueue: MessageRetentionPeriod 345600 is under the 1209600 of WorkQueue",
     ),
+    Fault(
+        "EC2004",
+        both(
+            put(*of("WorkQueue", "VisibilityTimeout"), value=43200),
+            put(*of("WorkQueue", "RedrivePolicy", "maxReceiveCount"), value=10),
+        ),
+        "WorkQueue: MessageRetentionPeriod 345600 does not exceed VisibilityTimeout 43200 x maxReceiveCount 10",
+    ),
     # FIFO
     Fault("EC2020", put(*of("WorkQueue", "FifoQueue"), value=True), "RequestWork: Arguments.MessageGroupId is missing"),
     Fault("EC2020", put(*of("WorkQueue", "FifoQueue"), value=True), "RequestWork: Arguments.MessageDeduplicationId"),

@@ -370,6 +370,7 @@ def seconds_to_load(page: Page) -> float:
     return max(time.monotonic() - began, painted / 1000)
 
 
+@pytest.mark.slow
 def test_a_thousand_waits_stay_usable(others: Others, open_desk: Open) -> None:
     machine = others.start({"Ask": others.ask(TimeoutSeconds=600)}, count=1000)
     others.waits(machine, 1000)

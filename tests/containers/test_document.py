@@ -72,7 +72,7 @@ def test_what_is_deployed(shell: Shell) -> None:
     [block] = commands(DOCUMENT, "What is deployed")
     output = shell.run(block)
     assert output.startswith('{"batchItemFailures": []}')
-    expected = '"outcome": "SUCCEEDED"', "Invalid Credit Card"
+    expected = '"outcome":"SUCCEEDED"', "Invalid Credit Card"
     assert any(end in output for end in expected)
     for word in ("payment request answered", "DeadLetterReporterFunction", "PaymentQueueUrl", "Cloud Endpoint"):
         assert word in output

@@ -62,8 +62,13 @@ def container(engine: Engine, tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 
 def test_the_payment_worker_answers_a_live_token(
-    container: Container, stack: Stack, notifications: Notifications, order: dict[str, object]
+    container: Container,
+    stack: Stack,
+    notifications: Notifications,
+    order: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PAYMENT_SUCCESS_RATE", "0.5")  # as the stack has it
     with stack.consumer_off("PaymentWorkerFunctionName"):
         # Given a payment that waits, and a container that has its message
         execution_id = stack.start(order)

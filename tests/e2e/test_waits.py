@@ -1,6 +1,7 @@
 """Who waits in each workflow is listed, until when, and is answered by the name of its execution."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from tools.aws import Aws
 from tools.engine.rest import call, reachable
 from tools.stack import Stack, poll
 from tools.waits import command
+from tools.waits.find import Finder
+from tools.waits.kept import kept_token
+from tools.waits.token import find_token
 
 ORDER = json.loads((PROJECT / "events/payment_callback/order.json").read_text())
 CARD = ORDER["creditCardNumber"]
@@ -125,9 +129,13 @@ def waiting(workflow: tuple[Stack, Case], capsys: pytest.CaptureFixture[str]) ->
         stack.ended(execution)
 
 
-def limit(stack: Stack, case: Case, name: str) -> int | None:
+def definition(stack: Stack, case: Case) -> Any:
     described = stack.client("stepfunctions").describe_state_machine(stateMachineArn=stack.outputs[case.machine])
-    found: int | None = json.loads(described["definition"])["States"][case.state].get(name)
+    return json.loads(described["definition"])
+
+
+def limit(stack: Stack, case: Case, name: str) -> int | None:
+    found: int | None = definition(stack, case)["States"][case.state].get(name)
     return found
 
 
@@ -154,3 +162,18 @@ def test_a_wait_is_listed_and_answered(
     said = capsys.readouterr().out
     assert "ALREADY_SETTLED" in said
     assert CARD not in said
+    tokens = re.findall(r"[A-Za-z0-9+/]{90,}", json.dumps(stack.events(waiting["executionArn"]), default=str))
+    assert tokens
+    assert [token for token in tokens if token in said] == []
+
+
+@pytest.mark.parametrize("workflow", ["file-exchange", "order-confirmation"], indirect=True)
+def test_the_token_that_a_workflow_keeps_is_that_of_its_history(
+    workflow: tuple[Stack, Case], waiting: dict[str, Any]
+) -> None:
+    stack, case = workflow
+    aws, execution = Aws(stack.client, "this AWS"), waiting["executionArn"]
+    [task], _ = Finder(aws).tasks(execution)
+    token = find_token(task, definition(stack, case))
+    assert poll("kept token", lambda: kept_token(aws, stack.resources(), execution)) == token
+    stack.stop(execution)

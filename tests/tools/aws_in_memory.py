@@ -1,5 +1,6 @@
 """A Step Functions in memory, with executions whose histories tests write: as much of its API as the tools call."""
 
+import io
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,13 +23,14 @@ def refused(code: str) -> ClientError:
 class AwsInMemory:
     """`executions`: a description and a history by ARN. `answers`: what was sent, as (kind, arguments).
 
-    `refusals`: by operation, the code of an error. `answer_code`: that of an answer.
+    `kept`: what tables and buckets hold, by key. `refusals`: by operation, the code of an error.
     """
 
     definitions: dict[str, Fields] = field(default_factory=dict)
     executions: dict[str, tuple[Fields, History]] = field(default_factory=dict)
     map_runs: dict[str, list[str]] = field(default_factory=dict)
     resources: list[Fields] = field(default_factory=list)
+    kept: dict[str, Fields] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
     answers: list[tuple[str, Fields]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
@@ -111,6 +113,15 @@ class AwsInMemory:
         if StackName != "shop":
             raise refused("ValidationError")
         return {"StackResourceSummaries": self.resources}
+
+    def _get_item(self, **arguments: Any) -> Fields:
+        item = self.kept.get(arguments["Key"]["pk"]["S"])
+        return {"Item": {name: {"S": value} for name, value in item.items()}} if item else {}
+
+    def _get_object(self, **arguments: Any) -> Fields:
+        if arguments["Key"] not in self.kept:
+            raise refused("NoSuchKey")
+        return {"Body": io.BytesIO(json.dumps(self.kept[arguments["Key"]]).encode())}
 
     def _get_execution_history(self, **arguments: Any) -> Fields:
         withheld = arguments.get("includeExecutionData") is False

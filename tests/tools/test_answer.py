@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -208,3 +209,37 @@ def test_a_wait_is_told_by_when_it_began(aws: AwsInMemory) -> None:
     [wait] = answer.waits_of(aws.aws(), "one")
     assert wait.since == datetime(2026, 11, 20, 10, 0, 3, tzinfo=UTC)
     assert "since 11-20 10:00:03 UTC" in answer.describe(wait)
+
+
+# ------------------------------------------------------------------ histories that withhold what was sent
+
+ORDER = {"pk": "TOKEN#one", "taskToken": TOKEN, "executionId": f"{ACCOUNT}:execution:Shop:one"}
+EXCHANGE = {"taskToken": TOKEN, "executionId": f"{ACCOUNT}:execution:Shop:one", "answer": None}
+TABLE = {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "orders", "LogicalResourceId": "OrderTable"}
+BUCKET = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": "exchange", "LogicalResourceId": "Bucket"}
+
+
+@pytest.mark.parametrize("kept", [ORDER, EXCHANGE], ids=["order confirmation", "file exchange"])
+def test_a_token_that_the_history_withholds_is_read_where_our_workflows_keep_it(
+    kept: Fields, aws: AwsInMemory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = aws.start("one", waiting())
+    aws.refusals["history_data"] = "KmsAccessDeniedException"
+    aws.resources = [TABLE, BUCKET]
+    aws.kept = {"TOKEN#one": ORDER} if kept is ORDER else {f"tokens/{uuid5(NAMESPACE_URL, arn)}.json": EXCHANGE}
+    assert answer.main(["one", *OUTPUT]) == 0
+    assert aws.answers == [("send_task_success", {"taskToken": TOKEN, "output": '{"approved": true}'})]
+    assert TOKEN[:20] not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("resources", [[], [TABLE], [TABLE, BUCKET]])
+def test_a_token_that_is_kept_nowhere_or_of_another_execution_is_none(
+    resources: list[Fields], aws: AwsInMemory
+) -> None:
+    aws.start("one", waiting())
+    aws.refusals["history_data"] = "KmsAccessDeniedException"
+    aws.resources = resources
+    aws.kept = {"TOKEN#one": {**ORDER, "executionId": f"{ACCOUNT}:execution:Other:one"}}
+    with pytest.raises(ToolError, match="kms:Decrypt"):
+        answer.main(["one", *OUTPUT])
+    assert aws.answers == []

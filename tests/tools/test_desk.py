@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tools.aws_in_memory import AwsInMemory
 from tests.tools.histories import TOKEN, History
@@ -70,6 +72,7 @@ def test_without_the_secret_nobody_sees_anything(query: str) -> None:
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},  # another port of this machine
         {"Origin": "https://evil.example", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"},
         {"Host": "evil.example", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x"},
     ],
@@ -141,7 +144,7 @@ def test_it_listens_on_loopback_only() -> None:
     server.server_close()
 
 
-@pytest.mark.parametrize("port", ["x", "-1", "65536", ""])
+@pytest.mark.parametrize("port", ["x", "-1", "65536"])
 def test_what_is_no_port_is_an_error(port: str) -> None:
     with pytest.raises(ToolError, match="no port"):
         command.main([f"--port={port}"])
@@ -171,6 +174,21 @@ def test_secrets_are_masked_wherever_they_stand(case: str) -> None:
     assert MASK in shown
     for secret in ("Jane", "737", "12/30", CARD, "1111 1111", "1111-1111", "822463", TOKEN[:20], "short", "Bearer"):
         assert secret not in shown
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from([CARD, int(CARD), f"x {CARD}.", TOKEN]),
+    lambda children: (
+        st.lists(children) | st.dictionaries(st.text() | st.just(CARD), children | children.map(json.dumps))
+    ),
+)
+
+
+@given(JSON)
+def test_no_json_whatsoever_shows_a_card_or_a_token(value: object) -> None:
+    shown = masked(json.dumps(value))
+    assert CARD not in shown
+    assert TOKEN[:30] not in shown
 
 
 @pytest.mark.parametrize(

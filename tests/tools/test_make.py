@@ -170,6 +170,7 @@ TARGETS = re.findall(r"^\.PHONY: (.*)", (PROJECT / "Makefile").read_text(encodin
 INSTALLING = ["", "setup", "lint", "audit", "bench", "test-local-invoke", "check"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", INSTALLING)
 def test_every_target_finds_what_it_needs_after_every_other(first: str, tmp_path: Path) -> None:
     before = tmp_path / "before"

@@ -125,6 +125,7 @@ def test_late_is_what_is_past_half_of_its_time_or_has_no_limit(
 ) -> None:
     aws.start("early", waiting(since=now() - timedelta(seconds=40), timeoutInSeconds=100))
     assert command.main(["--late"]) == 0
+    assert "1 task waits for an answer, in 1 running executions, of which 0 are late." in capsys.readouterr().out
     aws.start("late", waiting(since=now() - timedelta(seconds=60), timeoutInSeconds=100))
     aws.start("endless", waiting(since=now()))
     capsys.readouterr()

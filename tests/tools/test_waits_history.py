@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tools.histories import BEGIN, OTHER_TOKEN, QUEUE, TOKEN, Fields, History
 from tools.waits.history import Task, in_map, open_tasks
@@ -242,6 +244,32 @@ def test_events_of_an_emulator_that_does_not_name_the_event_before() -> None:
     history.events[4]["taskScheduledEventDetails"]["resource"] = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
     [task] = open_tasks(history.events)
     assert (task.state, task.resource) == ("Second", "sqs:sendMessage.waitForTaskToken")
+
+
+STEPS = ("enter", "send", "answer", "leave")
+
+
+@given(st.lists(st.integers(0, 4), max_size=20), st.booleans())
+def test_whatever_the_order_of_events_just_the_open_ones_wait(turns: list[int], in_a_map: bool) -> None:
+    """Branches or items take their steps in any order; each event names the one before it in its branch."""
+    history = History()
+    begins = history.items("Each", 5, 0) if in_a_map else [history.branches("Both")] * 5
+    places, done = dict(enumerate(begins)), dict.fromkeys(range(5), 0)
+    for turn in turns:
+        name, place = ("Ask" if in_a_map else f"Ask{turn}"), places[turn]
+        match STEPS[done[turn] % 4]:
+            case "enter":
+                places[turn] = history.enter(name, place)
+            case "send":
+                places[turn] = history.send(place)
+            case "answer":
+                places[turn] = history.add("TaskSucceeded", place)
+            case "leave":
+                places[turn] = history.leave(name, place)
+        done[turn] += 1
+    open_ones = [turn for turn, steps in done.items() if steps % 4 == 2]
+    found = [task.items[0] if in_a_map else int(task.state[3:]) for task in open_tasks(history.events)]
+    assert sorted(found) == open_ones
 
 
 # ------------------------------------------------------------------ the token

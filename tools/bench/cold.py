@@ -47,7 +47,9 @@ def start(
 
 def handlers() -> list[str]:
     """The modules that functions enter by."""
-    return sorted(path.stem for path in (PROJECT / "functions").glob("*.py"))
+    return sorted(
+        path.stem for path in (PROJECT / "functions").glob("*.py") if "def lambda_handler" in path.read_text()
+    )
 
 
 def measure(progress: Progress, folder: Path) -> Result:

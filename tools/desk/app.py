@@ -123,8 +123,8 @@ class Desk:
         return render_template("waiting.html", found=found, rows=rows, waiting=self._waiting)
 
     def executions(self) -> ResponseReturnValue:
-        known = {arn: self._finder.machine(arn).name(arn) or arn for arn in machines(self._aws)}
-        names = {arn: name.rpartition(":")[2] for arn, name in known.items()}
+        known = self._finder.know(machines(self._aws))
+        names = {arn: (each.name(arn) or arn).rpartition(":")[2] for arn, each in known.items()}
         machine = request.args.get("machine") or next(iter(names), "")
         status = request.args.get("status") or None
         listed = data.executions(self._aws, machine, status) if machine else []

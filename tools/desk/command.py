@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     aws = find_aws()
     may_change = aws.is_embedded or options.allow_answers
     server, address = make_desk(aws, int(options.port), may_change=may_change)
-    print(f"The desk of {aws.name}{'' if may_change else ', which it only shows'}. Ctrl-C ends it.")
+    print(f"The desk of {aws.name}. Ctrl-C ends it.")
+    if not may_change:
+        print("It only shows: with --allow-answers (make desk ALLOW_ANSWERS=1) it takes answers, too.")
     print(address, flush=True)
     with server:
         server.serve_forever()

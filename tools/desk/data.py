@@ -64,6 +64,8 @@ class Waiting:
             self.problem = ""
         except (BotoCoreError, ClientError) as error:
             self.problem = f"Who waits cannot be asked: {reason(error)}."
+        except Exception as error:  # noqa: BLE001 - the page says so, instead of this thread, whom nobody hears
+            self.problem = f"Who waits cannot be read: {type(error).__name__}."
         finally:
             self._read_at, self._took = time.monotonic(), time.monotonic() - began
             self._idle.set()
@@ -161,7 +163,7 @@ class Queue:
 
 def queues(aws: Aws, finder: Finder) -> list[Queue]:
     """The queues of every stack that has a state machine."""
-    stacks = sorted({finder.machine(arn).stack for arn in machines(aws)} - {""})
+    stacks = sorted({machine.stack for machine in finder.know(machines(aws)).values()} - {""})
     pages = aws.client("cloudformation").get_paginator("list_stack_resources")
     found = [
         _queue(aws, stack, each["PhysicalResourceId"], each["LogicalResourceId"])

@@ -54,7 +54,8 @@ class Guard:
         origin = request.headers.get("Origin")
         if request.host not in self._hosts:
             return "The desk answers to its own address only."
-        if origin not in (None, f"http://{request.host}") or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        if origin not in (None, f"http://{request.host}") or site not in ("none", "same-origin"):
             return "Another site's page may not use the desk."
         if not self._knows(request.cookies.get(self._cookie, "")):
             return "Open the address that `make desk` printed: it holds the secret."

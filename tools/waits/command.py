@@ -72,7 +72,7 @@ def _list(aws: Aws, arns: Sequence[str], options: argparse.Namespace) -> int:
         for line in _missing(found):
             Console(stderr=True).print(line, soft_wrap=True)
     else:
-        _console().print(_shown(chosen, found, now))
+        _console().print(_shown(chosen, found, now, late=options.late))
     if options.late and chosen:
         return 1
     return SOME_UNREAD if found.unread else 0
@@ -83,7 +83,7 @@ def _watch(aws: Aws, arns: Sequence[str], options: argparse.Namespace) -> None:
     with Live(console=_console(), auto_refresh=False) as live:
         while True:
             found, now = finder.find(arns, options.limit), aws.now()
-            live.update(_shown(_chosen(found.waits, now, options), found, now), refresh=True)
+            live.update(_shown(_chosen(found.waits, now, options), found, now, late=options.late), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
@@ -98,10 +98,11 @@ def _console() -> Console:
     return console
 
 
-def _shown(waits: list[Wait], found: Found, now: datetime) -> Group:
-    several = "task waits" if len(waits) == 1 else "tasks wait"
-    lines = [Text(f"{len(waits)} {several} for an answer, in {found.looked_at} running executions.")]
-    return Group(*([table(waits, now)] if waits else []), *lines, *_missing(found))
+def _shown(waits: list[Wait], found: Found, now: datetime, *, late: bool) -> Group:
+    several = "task waits" if len(found.waits) == 1 else "tasks wait"
+    which = f", of which {len(waits)} {'is' if len(waits) == 1 else 'are'} late" if late else ""
+    line = Text(f"{len(found.waits)} {several} for an answer, in {found.looked_at} running executions{which}.")
+    return Group(*([table(waits, now)] if waits else []), line, *_missing(found))
 
 
 def _missing(found: Found) -> Iterable[Text]:

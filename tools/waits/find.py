@@ -106,7 +106,7 @@ def machines(aws: Aws, *, stack: str | None = None, machine: str | None = None) 
         return [machine]
     if stack:
         try:
-            resources = _resources(aws, stack)
+            resources = stack_resources(aws, stack)
         except ClientError as error:
             raise ToolError(f"The stack {stack!r} cannot be read on {aws.name}: {reason(error)}") from error
         found = [each["PhysicalResourceId"] for each in resources if each["ResourceType"].endswith("::StateMachine")]
@@ -152,6 +152,11 @@ class Finder:
                 listed = children
         found.waits.sort(key=lambda wait: (wait.since, wait.execution, wait.event))
         return found
+
+    def know(self, arns: Iterable[str]) -> dict[str, Machine]:
+        """What is known of several state machines, asked of at once."""
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            return {known.arn: known for known in pool.map(self.machine, arns)}
 
     def machine(self, arn: str) -> Machine:
         """What is known of a state machine: as much as whoever asks may see."""
@@ -223,7 +228,7 @@ class Finder:
         with suppress(ClientError):  # whoever may see executions need not see their stack
             tags = self._step_functions.list_tags_for_resource(resourceArn=own)["tags"]
             stack = next((tag["value"] for tag in tags if tag["key"] == "aws:cloudformation:stack-name"), "")
-            resources = _resources(self._aws, stack) if stack else ()
+            resources = stack_resources(self._aws, stack) if stack else ()
             names = {_last(each.get("PhysicalResourceId", "")): each["LogicalResourceId"] for each in resources}
         with suppress(ClientError):
             definition = json.loads(self._step_functions.describe_state_machine(stateMachineArn=own)["definition"])
@@ -252,7 +257,8 @@ def _wait(execution: Fields, machine: Machine, task: Task) -> Wait:
     )
 
 
-def _resources(aws: Aws, stack: str) -> list[Fields]:
+def stack_resources(aws: Aws, stack: str) -> list[Fields]:
+    """What CloudFormation says of each resource of a stack. Raises what clients raise."""
     pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     return [resource for page in pages for resource in page["StackResourceSummaries"]]
 

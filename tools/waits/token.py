@@ -21,16 +21,20 @@ class NoToken(ToolError):
     """The token of a wait cannot be found. The text says why, and holds nothing of what was sent."""
 
 
+class Withheld(NoToken):
+    """The history does not have what was sent."""
+
+
 def find_token(task: Task, definition: Json) -> str:
     """The token of a wait. `definition`: of the execution's state machine, which says where the token was put.
 
-    Raises NoToken where the history withholds what was sent, or does not show which part of it is the token.
+    Raises Withheld where the history does not have what was sent, NoToken where that does not show which part is it.
     """
     if task.resource == ACTIVITY:
         raise NoToken("An activity's task is answered by its worker: no history has its token.")
     sent = task.parameters
     if sent is None:
-        raise NoToken(
+        raise Withheld(
             "The history withholds what was sent, and so the token. Where a key of yours encrypts the state machine's "
             "data, reading it takes kms:Decrypt."
         )

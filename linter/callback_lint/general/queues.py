@@ -17,9 +17,9 @@ _DEFAULT_RETENTION = 345_600
 
 @template_rule("EC2004", sources.STUCK)
 def messages_outlive_the_wait(template: Template) -> Iterator[Problem]:
-    """Messages of the queue expire before the wait times out, or before they do in the queue that they come from.
-    What is not read in time is gone without a trace, and the workflow waits on. Raise `MessageRetentionPeriod`
-    above `TimeoutSeconds`.
+    """Messages of the queue expire before the wait times out, before they are dead letters, or before they do in
+    the queue that they come from. What is not read in time is gone without a trace, and the workflow waits on.
+    Raise `MessageRetentionPeriod` above `TimeoutSeconds`.
     """
     for wait in template.waits:
         retention = wait.queue.number("MessageRetentionPeriod", _DEFAULT_RETENTION)
@@ -33,6 +33,18 @@ def messages_outlive_the_wait(template: Template) -> Iterator[Problem]:
         if follower and kept is not None and own is not None and kept < own:
             what = f"MessageRetentionPeriod {kept} is under the {own} of {queue.id}: its age goes on in a dead letter"
             yield follower.says(what, "MessageRetentionPeriod")
+
+    for queue in _at_work(template).values():
+        retention = queue.number("MessageRetentionPeriod", _DEFAULT_RETENTION)
+        visibility = queue.number("VisibilityTimeout", _DEFAULT_VISIBILITY_TIMEOUT)
+        receives = number(queue.get("RedrivePolicy", "maxReceiveCount"))
+        if retention is not None and visibility and receives and retention <= visibility * receives:
+            what = (
+                f"MessageRetentionPeriod {retention} does not exceed VisibilityTimeout {visibility} x maxReceiveCount"
+            )
+            yield queue.says(
+                f"{what} {receives}: what fails expires before it is a dead letter", "MessageRetentionPeriod"
+            )
 
 
 @template_rule("EC2006", sources.QUEUES_OF_LAMBDA)

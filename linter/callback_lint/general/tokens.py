@@ -90,7 +90,7 @@ def logs_of_waits_hold_no_data(template: Template) -> Iterator[Problem]:
         logging = fields(resource.get(field))
         included = logging.get("IncludeExecutionData") in (True, "true", "True")
         if included and logging.get("Level") in ("ALL", "ERROR", "FATAL") and (any(machine.waits) or name in started):
-            of = f", which {started[name]} passes on" if name in started and not any(machine.waits) else ""
+            of = f", which {started[name]} passes on," if name in started and not any(machine.waits) else ""
             what = f"{field}.IncludeExecutionData is true: task tokens{of} are written to the log"
             yield resource.says(what, field, "IncludeExecutionData")
 

@@ -2,11 +2,14 @@
 
 import heapq
 import itertools
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+logger = logging.getLogger("states")
 
 TICK = 0.05  # seconds; what is due within one is due at once, as the timeouts of a Map's items are on AWS
 MANY = 1000  # cancelled alarms that are swept up
@@ -89,8 +92,11 @@ class Clock:
                 due.append(heapq.heappop(self._alarms)[2])
         for alarm in due:
             action, alarm.action = alarm.action, None
-            if action:
-                action()
+            try:
+                if action:
+                    action()
+            except Exception:  # a fault of this package: what else is due comes all the same
+                logger.exception("What was due failed")
 
     def _run(self) -> None:
         while True:

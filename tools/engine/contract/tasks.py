@@ -76,7 +76,8 @@ class Attempt(Pending):
         super().__init__(branch)
         self.resource = called
         self.token: str | None = None
-        self._heartbeat: float | None = None
+        self._timeout: int | None = None
+        self._heartbeat: int | None = None
         self._sent = not (called.waits or called.starts_an_execution)
         self._early: Callable[[], bool] | None = None
 
@@ -94,30 +95,25 @@ class Attempt(Pending):
         given = "parameters" if self.resource.events == "Task" else "input"
         details = present(region=get_region()) if self.resource.events == "Task" else {"resource": self.resource.arn}
         times = present(timeoutInSeconds=timeout, heartbeatInSeconds=heartbeat)
-        self.write("Scheduled", {given: compact(arguments), **details, **times})
-        if self.resource.events != "Activity":
-            self.begin(timeout, heartbeat)
-        else:
-            self._times = (timeout, heartbeat)
-
-    def begin(self, timeout: int | None, heartbeat: int | None, worker: str | None = None) -> None:
-        """Its times count from here: from when an activity's worker takes it, for all others from the start."""
+        self._timeout, self._heartbeat = timeout, heartbeat
         with self.lock:
-            if self.settled:
-                return
-            named = {"workerName": worker} if worker else None
-            self.write("Started", named)
-            self._heartbeat = heartbeat
-            if timeout is not None:
-                self.alarms["timeout"] = clock.after(timeout, self._time_out)
-            self._await_heartbeat()
+            self.write("Scheduled", {given: compact(arguments), **details, **times})
+            if self.resource.events != "Activity":
+                self._begin()
+
+    def _begin(self, details: Details | None = None) -> None:
+        """Its times count from here: from when an activity's worker takes it, for all others from the start."""
+        self.write("Started", details)
+        if self._timeout is not None:
+            self.alarms["timeout"] = clock.after(self._timeout, self._time_out)
+        self._await_heartbeat()
 
     def taken(self, worker: str | None) -> bool:
         """A worker takes the task of an activity; False where that is over."""
         with self.lock:
             if self.settled:
                 return False
-            self.begin(*self._times, worker)
+            self._begin(present(workerName=worker) or None)
             self._sent = True
             return True
 
