@@ -99,6 +99,12 @@ class Story(RuleBasedStateMachine):
         """Any batch or event, in any order."""
         self.step("deliver", faults, lambda: self.aws.deliver(which, size))
 
+    @precondition(lambda self: self.aws.deliverable())
+    @rule(which=WHICH, calls=st.integers(0, 2), fault=st.sampled_from(FAULTS))
+    def break_off(self, which: int, calls: int, fault: str) -> None:
+        """One call of a function fails, or is its last."""
+        self.step("deliver", [*[FINE] * calls, fault], lambda: self.aws.deliver(which, 3))
+
     @precondition(lambda self: any(self.aws.queues[queue].again() for queue in self.aws.consumers))
     @rule(which=WHICH, faults=SOME_FAULTS)
     def deliver_again(self, which: int, faults: Faults) -> None:
@@ -136,18 +142,14 @@ class Story(RuleBasedStateMachine):
     @rule(which=WHICH)
     def deploy(self, which: int) -> None:
         """A version of a function that fails as soon as it is loaded, or the right one again."""
-        functions = sorted(set(self.aws.consumers.values()))
-        if functions:
-            chosen = functions[which % len(functions)]
-            self.aws.failing ^= {chosen}
-            self.step(f"deploy a version of {chosen} that {self._works(chosen)}", [], lambda: None)
+        chosen = self.aws.functions[which % len(self.aws.functions)]
+        self.aws.failing ^= {chosen}
+        self.step(f"deploy a version of {chosen} that {self._works(chosen)}", [], lambda: None)
 
-    @precondition(lambda self: self.aws.consumers)
     @rule(which=WHICH)
     def outage(self, which: int) -> None:
         """A function fails for as long as its queue keeps on giving it messages."""
-        functions = sorted(set(self.aws.consumers.values()))
-        chosen = functions[which % len(functions)]
+        chosen = self.aws.functions[which % len(self.aws.functions)]
         before = chosen in self.aws.failing
         self.aws.failing.add(chosen)
         self.step(f"{chosen} fails for ten minutes", [], self._ten_minutes)
