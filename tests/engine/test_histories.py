@@ -140,6 +140,14 @@ def test_a_wait_is_written_into_the_history_as_on_aws(aws: Aws, language: str, n
     assert {name: end[name] for name in ("output", "error", "cause") if name in end} == behaviour.end
 
 
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+def test_half_a_surrogate_pair_stays_an_escape_in_a_history(aws: Aws, language: str) -> None:
+    execution, token = aws.waiting(language, {"orderId": "\ud83d"})
+    [scheduled] = aws.details(execution, "TaskScheduled")
+    assert json.loads(scheduled["parameters"])["MessageBody"]["input"] == {"orderId": "\ud83d"}
+    aws.sfn.send_task_success(taskToken=token, output="1")
+
+
 def test_a_wait_whose_token_nobody_was_given_times_out(aws: Aws) -> None:
     # As recorded in callback/test_callback.py::test_sqs_wait_for_task_token_no_token_parameter
     state = wait("JSONPath", aws.queue_url, TimeoutSeconds=1)

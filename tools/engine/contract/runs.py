@@ -7,6 +7,7 @@ another branch.
 import contextvars
 import json
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
@@ -24,6 +25,8 @@ logger = logging.getLogger("states")
 
 MOST_BYTES = 262_144  # of a state's output, and of an answer's
 MOST_THREADS = 1000  # at work at once: a function that is invoked takes one
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class StateError(Exception):
@@ -46,8 +49,9 @@ def present(**details: object) -> Details:
 
 
 def compact(value: object) -> str:
-    """JSON as AWS writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON as AWS writes it. Half a surrogate pair, which no answer can carry, stays an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() else _HALF_A_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def too_large(text: str) -> bool:
