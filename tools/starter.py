@@ -53,7 +53,7 @@ SHARED_TESTS = [
     "unit/support.py",
 ]
 # What is about this project as a whole, or its other workflows
-NOT_TOOLS = {"bench", "cost", "diagrams", "checks.py", "demos", "release.py", "starter.py"}
+NOT_TOOLS = {"bench", "cost", "diagrams", "checks.py", "demos", "generated.py", "release.py", "starter.py"}
 NOT_TARGETS = {
     *("audit", "bench", "check-workflows", "cost", "faults", "pictures", "test-local-invoke", "test-slow"),
     *("demo-manual-callback", "demo-async-api", "demo-file-exchange", "demo-order-confirmation"),
