@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stdout, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -112,6 +112,8 @@ class Aws:
         }
         self.step_functions = StepFunctions(self)
         self.consumers = self._consumers("SQS", "Queue")
+        self.functions = [name for name, each in self.resources.items() if each["Type"] == "AWS::Serverless::Function"]
+        self.subscribers = list(self._consumers("SNS", "Topic").values())
         self.printed = io.StringIO()
         self.cleanup = ExitStack()
         self.patch = self.cleanup.enter_context(pytest.MonkeyPatch.context())
@@ -308,6 +310,10 @@ class Aws:
 
     def publish(self, by: object, body: Fields) -> None:
         self.notifications.append(Notification(by, body))
+        event = {"Records": [{"Sns": {"MessageId": f"{len(self.notifications)}", "Message": json.dumps(body)}}]}
+        for subscriber in self.subscribers:
+            with suppress(FunctionFailed):  # a queue keeps what it fails on
+                self.invoke(subscriber, event)
 
     def notified(self, execution_id: str) -> list[Fields]:
         """The notifications of an execution; those that one publish has made twice count once."""

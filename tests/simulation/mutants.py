@@ -1,6 +1,7 @@
 """Faults planted into a world: the simulation has to find each. Nothing of production code is changed on disk."""
 
 import inspect
+import json
 import textwrap
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,10 +11,15 @@ from typing import Any
 
 from hypothesis import Phase
 
+import async_api_requester
+import async_api_simulator
 import dead_letter_reporter
+import manual_callback
 import payment_worker
-from callbacks import batch, request, task
+from callbacks import batch, executions, request, task
+from tests.simulation.async_api import AsyncApis
 from tests.simulation.aws import Aws
+from tests.simulation.manual_callback import ManualCallbacks
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import CI_EXAMPLES, play
 from tests.simulation.story import Broken, Story
@@ -39,6 +45,14 @@ def replaced(function: Any, old: str, new: str) -> Callable[[Aws], None]:
     exec(compile(source.replace(old, new), function.__code__.co_filename, "exec"), namespace)  # noqa: S102 - ours
     code = namespace[function.__name__].__code__
     return lambda aws: aws.patch.setattr(function, "__code__", code)
+
+
+def both(*plants: Callable[[Aws], None]) -> Callable[[Aws], None]:
+    def plant(aws: Aws) -> None:
+        for each in plants:
+            each(aws)
+
+    return plant
 
 
 def property_of(resource: str, name: str, value: Any) -> Callable[[Fields], None]:
@@ -76,6 +90,13 @@ def state(machine: str, name: str, **changes: Any) -> Callable[[Aws], None]:
         aws.step_functions.definitions[machine] = definition
 
     return plant
+
+
+def _replace_in_state(aws: Aws, machine: str, name: str, old: str, new: str) -> None:
+    definition = aws.step_functions.definitions[machine]
+    text = json.dumps(definition["States"][name])
+    assert text.count(old) == 1
+    state(machine, name, **json.loads(text.replace(old, new)))(aws)
 
 
 def _retry(*errors: str) -> list[Fields]:
@@ -151,6 +172,80 @@ MUTANTS = [
             request.parse_callback_request,
             'raise UnreadableMessage("the body is not a JSON object")',
             "message = {'taskToken': 'x'}",
+        ),
+    ),
+]
+
+MUTANTS += [
+    Mutant(
+        "an error name of AWS is passed on: the retrier asks again",
+        ManualCallbacks,
+        both(
+            replaced(
+                manual_callback.event_problem, "isinstance(error, str) and is_reserved_error_name(error)", "False"
+            ),
+            replaced(task.send_task_failure, "own_error_name(error)", "error"),
+        ),
+    ),
+    Mutant(
+        "a wait that is over ends under a name of AWS",
+        Payments,
+        _payment_state("PaymentFailed", Error="{% 'States.Timeout' %}"),
+    ),
+    Mutant(
+        "the failure path takes every input for an order",
+        Payments,
+        lambda aws: _replace_in_state(
+            aws,
+            "WaitForCallbackStateMachine",
+            "NotifyFailure",
+            "$type($order) = 'object' and $type($id) = 'string' ? ",
+            "true ? ",
+        ),
+    ),
+    Mutant(
+        "what cannot be read whole has no token",
+        Payments,
+        replaced(request.parse_callback_request, "_fields_up_to_where_it_breaks(body)", "None"),
+    ),
+    Mutant(
+        "a simulation has the name of its execution",
+        AsyncApis,
+        replaced(
+            async_api_requester.record_handler,
+            "simulation_name(request.task_token)",
+            "simulation_name(request.execution_id)",
+        ),
+    ),
+    Mutant(
+        "a simulation has a name of its own each time",
+        AsyncApis,
+        replaced(
+            async_api_requester.record_handler,
+            "simulation_name(request.task_token)",
+            "__import__('uuid').uuid4().hex",
+        ),
+    ),
+    Mutant(
+        "a started simulation is taken for a failure",
+        AsyncApis,
+        replaced(executions.start_once, 'code != "ExecutionAlreadyExists"', "True"),
+    ),
+    Mutant(
+        "the simulator's callback is tried again after some errors only",
+        AsyncApis,
+        state("AsyncApiSimulatorStateMachine", "SendCallback", Retry=_retry("Lambda.TooManyRequestsException")),
+    ),
+    Mutant(
+        "an API's failure is a success", AsyncApis, state("AsyncApiStateMachine", "NotifyError", Next="NotifySuccess")
+    ),
+    Mutant(
+        "the simulator logs its event",
+        AsyncApis,
+        replaced(
+            async_api_simulator.call_back,
+            "correlation_id=execution_id",
+            "correlation_id=execution_id, event=simulation",
         ),
     ),
 ]

@@ -6,6 +6,7 @@ from hypothesis.stateful import precondition, rule
 
 import payment_provider
 import payment_worker
+from tests.simulation.stepfunctions import Execution
 from tests.simulation.story import CARD, WHICH, Story
 
 NOT_A_MESSAGE = ["", "[]", '{"payload": {}}', f'{{"no": "{CARD}"}}', '{"taskToken": 1}']
@@ -18,6 +19,7 @@ class Payments(Story):
     def prepare(self) -> None:
         self.charges: dict[str, set[tuple[str, bool]]] = {}  # of each order: keys and what the provider said
         self.unreadable: list[str] = []
+        self.deep: list[str] = []
         charge = payment_provider.charge
 
         def noting_charge(payment: dict[str, Any], idempotency_key: str) -> bool:
@@ -30,7 +32,7 @@ class Payments(Story):
     def inputs(self) -> list[Any]:
         order_id = f"order-{self.started}"
         payment = {"orderId": order_id, "amount": 10, "creditCardNumber": CARD}
-        return [payment, {"orderId": order_id, "amount": 0, "creditCardNumber": CARD}, payment, payment]
+        return [payment, payment | {"amount": 0}, "no order", {"orderId": 5}, None, payment]
 
     @precondition(lambda self: len(self.unreadable) < 2)
     @rule(which=WHICH)
@@ -38,6 +40,20 @@ class Payments(Story):
         body = NOT_A_MESSAGE[which % len(NOT_A_MESSAGE)]
         self.unreadable.append(body)
         self.step("somebody sends what is no request", [], lambda: self.aws.queues[self.queue].send(body))
+
+    @precondition(lambda self: self.aws.queues[self.queue].find(lambda body: '"payload": {"o' in body))
+    @rule()
+    def send_deep(self) -> None:
+        """A payload that is nested deeper than Python reads."""
+        deep = "[" * 3_000 + "]" * 3_000
+        for message in self.aws.queues[self.queue].messages:
+            message.body = message.body.replace('"payload": {"o', f'"payload": {{"deep": {deep}, "o')
+            self.deep.append(message.body)
+        self.step("the payloads in the queue are nested very deep", [], lambda: None)
+
+    def damage(self, execution: Execution) -> set[str]:
+        changed = any(execution.arn in body for body in self.deep)
+        return {"Payment.InvalidRequest"} if changed else set()
 
     def check_the_end(self) -> None:
         for order, charged in self.charges.items():

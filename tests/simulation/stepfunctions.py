@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from jsonata.jexception import JException  # type: ignore[import-untyped]
 
 from tests.unit.state_machine import (
     MAX_BYTES,
@@ -209,6 +210,12 @@ class StepFunctions:
         return act
 
     def _run(self, execution: Execution) -> None:
+        try:
+            self._run_state(execution)
+        except (AssertionError, JException) as error:
+            self._end(execution, End("FAILED", "States.QueryEvaluationError", str(error)))
+
+    def _run_state(self, execution: Execution) -> None:
         state = self._state(execution)
         states = self._states(execution, state)
         match state["Type"]:

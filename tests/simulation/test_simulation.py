@@ -2,11 +2,13 @@
 
 import pytest
 
+from tests.simulation.async_api import AsyncApis
+from tests.simulation.manual_callback import ManualCallbacks
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import EXAMPLES, LONG, counted, play
 from tests.simulation.story import Story
 
-STORIES = [Payments]
+STORIES = [Payments, ManualCallbacks, AsyncApis]
 
 
 @pytest.mark.parametrize("stories", STORIES)
