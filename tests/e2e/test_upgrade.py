@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
 from tests.e2e.test_async_api import logged_lines
 from tests.e2e.test_file_exchange import Bucket
@@ -209,6 +211,36 @@ def test_what_waits_outlives_a_deployment(engine: Engine, last_release: Path, wo
         # And is notified once
         counts = notification_counts(stack, notifications, set(expected))
         assert counts == ({} if workflow == "manual-callback" else dict.fromkeys(expected, 1))
+
+
+@pytest.mark.parametrize("template", ["template.yaml", *(f"templates/{workflow}.yaml" for workflow in WORKFLOWS[1:])])
+def test_an_old_definition_keeps_the_rights_that_it_needs(last_release: Path, template: str) -> None:
+    before, now = rights_of_state_machines(last_release / template), rights_of_state_machines(PROJECT / template)
+    assert before
+    assert before - now == set()
+
+
+def rights_of_state_machines(template: Path) -> set[tuple[str, str]]:
+    """Action and resource of each statement in the roles of a template's state machines."""
+    resources: dict[str, Any] = yaml_parse(template.read_text())["Resources"]
+    machines = [body["Properties"] for body in resources.values() if body["Type"] == "AWS::Serverless::StateMachine"]
+    roles = [resources[machine["Role"]["Fn::GetAtt"][0]]["Properties"] for machine in machines]
+    statements = [
+        statement
+        for role in roles
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    return {
+        (action, json.dumps(resource, sort_keys=True))
+        for statement in statements
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+def as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def moved(before: dict[str, str], after: dict[str, str]) -> dict[str, str | None]:

@@ -211,11 +211,11 @@ def test_beats_that_fail_are_survived_and_a_hidden_message_does_not_hang_on_the_
     assert len(aws.asked("states:SendTaskSuccess")) == 1
     assert len(aws.shown_in) >= 6
     assert set(aws.shown_in) == {60}
-    assert [code for code in (*PASSING, "RequestThrottled") if f"a beat failed: {code}" not in caplog.text] == []
+    assert [code for code in (*PASSING, "RequestThrottled") if f"a heartbeat failed: {code}" not in caplog.text] == []
 
 
 def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
-    # Given a beat that takes longer than the work
+    # Given a heartbeat that takes longer than the work
     under_way = threading.Event()
     shown_in: list[int] = []
 
