@@ -115,7 +115,9 @@ MUTANTS = [
         replaced(batch.process_batch, 'failed.append({"itemIdentifier": record["messageId"]})', "pass"),
     ),
     Mutant(
-        "Lambda is not told of partial failures", Payments, template=without_partial_failures("PaymentWorkerFunction")
+        "Lambda does not learn of partial failures",
+        Payments,
+        template=without_partial_failures("PaymentWorkerFunction"),
     ),
     Mutant(
         "the coin is tossed by the token",
@@ -220,7 +222,7 @@ MUTANTS += [
         ),
     ),
     Mutant(
-        "a simulation has a name of its own each time",
+        "a simulation has another name each time",
         AsyncApis,
         replaced(
             async_api_requester.record_handler,

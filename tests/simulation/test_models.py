@@ -13,7 +13,7 @@ from tests.unit.state_machine import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import poll
 
-pytestmark = [pytest.mark.slow, pytest.mark.local("a state machine of its own, on the embedded AWS")]
+pytestmark = [pytest.mark.slow, pytest.mark.local("its own state machine, on the embedded AWS")]
 
 # Of a wait of 86,400 seconds with a heartbeat each 3,600: what is called, in order
 SCRIPTS = {
@@ -81,7 +81,7 @@ def played(side: Side, script: list[str]) -> list[str]:
     """What each call came to: ok, or the code of its error; and how the execution stands after it."""
     arn = side.start()
     tokens = [side.newest_token()]
-    told = []
+    answers = []
     for step in script:
         word, _, argument = step.partition(" ")
         token = {"old": tokens[0], "forged": "forged"}.get(word, tokens[-1])
@@ -100,15 +100,15 @@ def played(side: Side, script: list[str]) -> list[str]:
                     tokens.append(side.newest_token())
                 case "skip":
                     side.skip(int(argument))
-            told.append("ok")
+            answers.append("ok")
         except ClientError as error:
-            told.append(error.response["Error"]["Code"])
+            answers.append(error.response["Error"]["Code"])
         if isinstance(side, Model):
             side.aws.go_on()
     status = poll(
         "end", lambda: (s := side.client.describe_execution(executionArn=arn)["status"]) != "RUNNING" and s, 10
     )
-    return [*told, str(status)]
+    return [*answers, str(status)]
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)

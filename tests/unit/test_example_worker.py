@@ -193,7 +193,7 @@ def test_a_message_that_cannot_be_read_comes_back_until_it_is_a_dead_letter(aws:
     assert not aws.deleted
 
 
-def test_beats_that_fail_are_survived_and_a_hidden_message_does_not_hang_on_the_heartbeat(
+def test_failed_heartbeats_are_survived_and_hiding_does_not_depend_on_them(
     aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a first heartbeat that arrives, and then faults of both services
@@ -236,7 +236,7 @@ def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("code", FINAL)
-def test_work_is_told_when_nobody_waits_for_it_any_more(aws: Aws, code: str) -> None:
+def test_work_learns_that_nobody_waits_for_it_any_more(aws: Aws, code: str) -> None:
     aws.ends = {"SendTaskHeartbeat": [None, None, code]}
 
     def last(_: Json, check: worker.Check) -> object:
