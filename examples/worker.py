@@ -89,7 +89,7 @@ class Worker:
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"])
         self.visibility = int(attributes["Attributes"]["VisibilityTimeout"])
         self.interval = max(1, min(self.visibility, self.heartbeat_seconds)) / 3  # two beats may fail
-        log.info("started: it beats every %.1f s while it works", self.interval)
+        log.info("started: it sends a heartbeat every %.1f s while it works", self.interval)
 
     def handle(self, message: Mapping[str, Any]) -> None:
         """Do the work of one message and answer; then delete the message, or let it come back."""
@@ -146,7 +146,7 @@ class Worker:
                     except Settled:
                         settled.set()
                     except Exception as error:  # noqa: BLE001 - the next beat may succeed
-                        log.warning("a beat failed: %s", describe(error))
+                        log.warning("a heartbeat failed: %s", describe(error))
 
         heartbeat()
         thread = threading.Thread(target=beat, daemon=True)

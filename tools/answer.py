@@ -54,7 +54,7 @@ class Answer:
             try:
                 json.loads(self.output, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
-                yield f"The output is not JSON: {error}. A text needs quotes of its own: '\"text\"'."
+                yield f"The output is not JSON: {error}. A text needs its own quotes: '\"text\"'."
             if (size := len(self.output.encode(errors="replace"))) > MAX_OUTPUT_BYTES:
                 yield f"The output is {size:,} bytes; the limit is {MAX_OUTPUT_BYTES:,}."
         if self.error is not None and not 0 < len(self.error) <= MAX_ERROR_CHARACTERS:

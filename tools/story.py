@@ -234,7 +234,7 @@ def print_story(story: Story, console: Console) -> None:
         entered = step.start.astimezone(UTC)
         table.add_row(
             f"{entered:%H:%M:%S.%f}"[:-3] if entered.date() == start.date() else f"{entered:%m-%d %H:%M:%S}",
-            f"{((step.end or end) - step.start).total_seconds():.2f}",
+            f"{max(0, ((step.end or end) - step.start).total_seconds()):.2f}",  # the end is no finer than a millisecond
             Text(plain(step.name)),
             Text("\n".join(map(plain, what_happened(step, story)))),
         )

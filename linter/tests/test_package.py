@@ -77,7 +77,7 @@ def test_the_plugin_of_cfn_lint_works_where_nothing_else_is(installed: Path, els
 
 
 @pytest.mark.parametrize(("fails", "status"), [("true", 1), ("false", 0)])
-def test_the_action_writes_sarif_and_fails_as_it_is_told(fails: str, status: int, elsewhere: Path) -> None:
+def test_the_action_writes_sarif_and_fails_as_asked(fails: str, status: int, elsewhere: Path) -> None:
     """Its last step, as a runner of GitHub runs it."""
     step = ACTION["runs"]["steps"][-1]
     (elsewhere / "temp").mkdir()

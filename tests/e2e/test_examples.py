@@ -40,9 +40,7 @@ def workers(stack: Stack, tmp_path: Path) -> Iterator[Workers]:
         yield workers
 
 
-def test_fan_out_works_on_five_items_at_a_time_and_returns_the_results_in_their_order(
-    stack: Stack, workers: Workers
-) -> None:
+def test_fan_out_works_on_five_items_at_a_time_and_returns_results_in_order(stack: Stack, workers: Workers) -> None:
     # Given
     execution_id = stack.start({"items": [{"do": "wait"}] * 7}, FAN_OUT)
     keys = [f"{execution_id}/{index}" for index in range(7)]
@@ -60,7 +58,7 @@ def test_fan_out_works_on_five_items_at_a_time_and_returns_the_results_in_their_
     assert workers.done() == dict.fromkeys(keys, 1)
 
 
-def test_an_item_that_fails_fails_alone_unless_too_many_do_and_what_cannot_be_read_is_quarantined(
+def test_an_item_fails_alone_unless_too_many_do_and_the_unreadable_is_quarantined(
     stack: Stack, workers: Workers
 ) -> None:
     items = [{"do": "refuse"}, {"do": "answer"}, {"do": "raise", "card": SECRET}]

@@ -160,9 +160,7 @@ def test_a_stopped_exchange_is_notified(stack: Stack, bucket: Bucket, notificati
     assert (notification["outcome"], notification["uuid"]) == ("ABORTED", None)
 
 
-def test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on(
-    stack: Stack, bucket: Bucket
-) -> None:
+def test_unusable_files_are_kept_with_the_reason_and_the_workflow_waits_on(stack: Stack, bucket: Bucket) -> None:
     # Given
     execution_id, uuid = asked(stack, bucket)
     files = {
@@ -213,7 +211,7 @@ def test_an_answer_before_the_token_is_stored_is_taken_when_it_is(stack: Stack, 
     bucket.await_no(f"tokens/{uuid}")
 
 
-def test_a_timeout_is_notified_the_token_removed_and_the_late_answer_kept_with_the_reason(
+def test_a_timeout_is_notified_its_token_removed_and_the_late_answer_kept(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     with stack.overdue(MACHINE, "WaitForResponse", TimeoutSeconds=3, HeartbeatSeconds=2) as time_is_up:
@@ -231,9 +229,7 @@ def test_a_timeout_is_notified_the_token_removed_and_the_late_answer_kept_with_t
     assert notifications.count(execution_id) == 1
 
 
-def test_the_token_of_a_stopped_execution_is_removed_and_the_late_answer_kept_with_the_reason(
-    stack: Stack, bucket: Bucket
-) -> None:
+def test_the_token_of_a_stopped_execution_is_removed_and_the_late_answer_kept(stack: Stack, bucket: Bucket) -> None:
     execution_id, uuid = asked(stack, bucket)
     stack.stop(execution_id)
     bucket.await_no(f"tokens/{uuid}")
@@ -269,7 +265,7 @@ def test_a_settled_token_that_is_sent_again_changes_nothing_before_or_after_the_
     assert bucket.text(f"outbound/{uuid}/request.json") == request
 
 
-def test_an_outbox_that_is_broken_fails_its_workflow_and_what_no_function_can_read_is_quarantined(stack: Stack) -> None:
+def test_a_broken_outbox_fails_its_workflow_and_the_unreadable_is_quarantined(stack: Stack) -> None:
     with stack.quick_redelivery(OUTBOX_QUEUE, INBOUND_QUEUE, "DeadLetterQueueUrl"):
         with stack.without_variable(OUTBOX, "EXCHANGE_BUCKET_NAME"):
             execution_id = stack.start({}, MACHINE)
@@ -279,7 +275,7 @@ def test_an_outbox_that_is_broken_fails_its_workflow_and_what_no_function_can_re
         assert stack.receive("QuarantineQueueUrl", seconds=120)["Body"] == "not an event"
 
 
-def test_50_exchanges_at_once_with_every_file_dropped_twice_are_50_workflows_and_50_notifications(
+def test_50_exchanges_at_once_with_files_dropped_twice_are_50_notifications(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     # Given

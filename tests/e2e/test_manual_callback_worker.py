@@ -142,6 +142,9 @@ def test_ten_workers_share_a_queue_and_answer_each_message_once(stack: Stack, wo
     assert workers.done() == {payload["key"]: 1 for payload in inputs if isinstance(payload, dict)}
     poll("a hundred answers", lambda: workers.log().count(" is answered") == 100 or None)
     assert "dropped" not in workers.log()
+    poll(
+        "ten workers that have started", lambda: workers.log().count("started: ") == 10 or None
+    )  # the last may be late
     for process in workers.processes:
         process.send_signal(signal.SIGTERM)
     assert {process.wait(timeout=20) for process in workers.processes} == {0}

@@ -348,7 +348,7 @@ def test_a_decision_whose_callback_breaks_off_is_made_good(stack: Stack, api: Ap
     assert stack.ended(execution_id)["status"] == "SUCCEEDED"
 
 
-def test_a_decision_whose_callback_is_lost_for_good_counts_when_the_order_would_expire(
+def test_a_decision_whose_callback_is_lost_counts_when_the_order_would_expire(
     stack: Stack, api: Api, order_id: str
 ) -> None:
     with (

@@ -81,7 +81,7 @@ def stack(engine: Engine, project_copy: Path, provider: Provider) -> Stack:
     return deployed(engine, stack_name="own-work", directory=project_copy)
 
 
-def test_a_provider_says_yes_or_no_and_is_asked_again_under_the_same_key_when_it_says_neither(
+def test_a_provider_that_says_neither_yes_nor_no_is_asked_again_with_the_same_key(
     stack: Stack, provider: Provider, order: Order
 ) -> None:
     # Given

@@ -62,7 +62,7 @@ def test_payment_callback_whose_worker_is_cut_off_says_what_goes_back(
         stack.ended(execution_id)
 
 
-def test_payment_callback_is_told_while_it_waits_and_once_it_has_ended(
+def test_payment_callback_is_shown_while_it_waits_and_once_it_has_ended(
     stack: Stack, order: dict[str, Any], show: Callable[[str], str]
 ) -> None:
     with stack.consumer_off("PaymentWorkerFunctionName"):

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.engine.aws import Aws, code, only, wait
 
-pytestmark = pytest.mark.local("state machines of its own, on the embedded AWS")
+pytestmark = pytest.mark.local("its own state machines, on the embedded AWS")
 
 MOST_BYTES = 262_144
 

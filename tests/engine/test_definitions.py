@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.aws import ROLE, Aws, code, only
 
-pytestmark = pytest.mark.local("state machines of its own, on the embedded AWS")
+pytestmark = pytest.mark.local("its own state machines, on the embedded AWS")
 
 PASS: dict[str, Any] = {"Type": "Pass", "End": True}
 TASK = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}

@@ -12,7 +12,7 @@ import pytest
 from tests.engine.aws import ROLE, Aws, only
 from tools.stack import poll
 
-pytestmark = pytest.mark.local("functions of its own, on the embedded AWS")
+pytestmark = pytest.mark.local("its own functions, on the embedded AWS")
 
 INVOKE = "arn:aws:states:::lambda:invoke"
 MODULE = """

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.aws import SQS, Aws, only, wait
 
-pytestmark = pytest.mark.local("state machines of its own, on the embedded AWS")
+pytestmark = pytest.mark.local("its own state machines, on the embedded AWS")
 
 CALLBACK, HEARTBEATS, TIMEOUTS = "callback/test_callback.py", "callback/test_heartbeats.py", "timeouts/test_timeouts.py"
 RESOURCE = {"resource": "sendMessage.waitForTaskToken", "resourceType": "sqs"}

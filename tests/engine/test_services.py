@@ -9,7 +9,7 @@ import pytest
 from tests.engine.aws import Aws, only
 from tools.stack import poll
 
-pytestmark = pytest.mark.local("state machines of its own, on the embedded AWS")
+pytestmark = pytest.mark.local("its own state machines, on the embedded AWS")
 
 STATES = "arn:aws:states:::"
 ALSO = "https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"
@@ -188,21 +188,24 @@ def test_an_ended_execution_publishes_its_error_and_cause(aws: Aws) -> None:
     aws.sfn.stop_execution(executionArn=bare)
     aws.engine.skip(60)
     # Then
-    told: dict[str, dict[str, Any]] = {}
+    details: dict[str, dict[str, Any]] = {}
 
     def complete() -> bool | None:
         received = aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
         for message in received.get("Messages", []):
             detail = json.loads(message["Body"])["detail"]
-            told[detail["executionArn"]] = detail
-        return {stopped, late, bare, failed} <= told.keys() or None
+            details[detail["executionArn"]] = detail
+        return {stopped, late, bare, failed} <= details.keys() or None
 
     poll("event of each execution", complete)
-    seen = {arn: (told[arn]["status"], told[arn]["error"], told[arn]["cause"]) for arn in (stopped, late, bare, failed)}
+    seen = {
+        arn: (details[arn]["status"], details[arn]["error"], details[arn]["cause"])
+        for arn in (stopped, late, bare, failed)
+    }
     assert seen == {
         stopped: ("ABORTED", "Order.Withdrawn", "The customer called."),
         late: ("TIMED_OUT", None, None),
         bare: ("ABORTED", None, None),
         failed: ("FAILED", "Work.Refused", "It is blurred."),
     }
-    assert told[failed]["redriveStatus"] == "REDRIVABLE"
+    assert details[failed]["redriveStatus"] == "REDRIVABLE"

@@ -110,7 +110,7 @@ def test_redrives_are_counted_and_the_time_of_the_state_machine_begins_anew(aws:
     assert (listed["status"], listed["redriveCount"]) == ("RUNNING", 2)
 
 
-def test_a_redrive_in_a_map_or_parallel_takes_up_what_failed_and_keeps_what_succeeded(aws: Aws, language: str) -> None:
+def test_a_redrive_in_a_map_or_parallel_repeats_what_failed_and_keeps_the_rest(aws: Aws, language: str) -> None:
     branches = [only(wait(language, aws.queue_url)), only({"Type": "Pass", "End": True})]
     processor = {"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "Branches": branches, "End": True}}}
     execution = aws.start(only({"Type": "Map", "ItemProcessor": processor, "End": True}), language, ["a", "b"])

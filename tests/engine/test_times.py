@@ -135,9 +135,7 @@ def test_a_time_that_is_none_fails_the_task(aws: Aws, field: str, value: object)
         assert aws.end(execution)["error"] == expected
 
 
-def test_a_state_machine_that_takes_too_long_has_timed_out_with_neither_error_nor_cause(
-    aws: Aws, language: str
-) -> None:
+def test_a_state_machine_that_takes_too_long_times_out_without_error_or_cause(aws: Aws, language: str) -> None:
     # As recorded in timeouts/test_timeouts.py::test_global_timeout
     execution = aws.start(only(wait(language, aws.queue_url), TimeoutSeconds=600), language)
     token = aws.token()

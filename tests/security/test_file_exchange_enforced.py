@@ -15,7 +15,7 @@ from tests.e2e.test_file_exchange import (  # noqa: F401 - collected here, with 
     test_a_failure_fails_the_workflow_with_its_error_and_cause,
     test_a_success_is_the_output_and_its_notification_has_none_of_it,
     test_an_answer_that_is_too_large_becomes_a_pointer,
-    test_files_that_cannot_be_used_are_kept_with_the_reason_and_the_workflow_waits_on,
+    test_unusable_files_are_kept_with_the_reason_and_the_workflow_waits_on,
 )
 from tests.security.test_enforced import deployed_where_iam_decides, engine  # noqa: F401
 from tools.engine.engine import Engine

@@ -69,6 +69,8 @@ class ManualCallbacks(Story):
         end = execution.ends[-1]
         if end.status == "ABORTED" or not execution.answers:
             return
+        if execution.answers[-1].token != execution.tokens[-1]:
+            return  # of a wait before a redrive
         value = execution.answers[-1].value
         if isinstance(value, Failure):
             self.require(end.error == value.output["Error"], f"{execution.name} ended with {end.error}")

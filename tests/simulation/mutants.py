@@ -14,11 +14,13 @@ from hypothesis import Phase
 import async_api_requester
 import async_api_simulator
 import dead_letter_reporter
+import file_exchange_outbox
 import manual_callback
 import payment_worker
-from callbacks import batch, executions, request, task
+from callbacks import batch, executions, json_text, request, task
 from tests.simulation.async_api import AsyncApis
 from tests.simulation.aws import Aws
+from tests.simulation.file_exchange import FileExchanges
 from tests.simulation.manual_callback import ManualCallbacks
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import CI_EXAMPLES, play
@@ -113,7 +115,9 @@ MUTANTS = [
         replaced(batch.process_batch, 'failed.append({"itemIdentifier": record["messageId"]})', "pass"),
     ),
     Mutant(
-        "Lambda is not told of partial failures", Payments, template=without_partial_failures("PaymentWorkerFunction")
+        "Lambda does not learn of partial failures",
+        Payments,
+        template=without_partial_failures("PaymentWorkerFunction"),
     ),
     Mutant(
         "the coin is tossed by the token",
@@ -218,7 +222,7 @@ MUTANTS += [
         ),
     ),
     Mutant(
-        "a simulation has a name of its own each time",
+        "a simulation has another name each time",
         AsyncApis,
         replaced(
             async_api_requester.record_handler,
@@ -247,6 +251,23 @@ MUTANTS += [
             "correlation_id=execution_id",
             "correlation_id=execution_id, event=simulation",
         ),
+    ),
+]
+
+MUTANTS += [
+    Mutant(
+        "the message that is sent last is taken for the one that waits",
+        FileExchanges,
+        replaced(file_exchange_outbox.turn_away, "outcome is not Outcome.DELIVERED", "False"),
+    ),
+    Mutant("nobody reports that an execution has ended", FileExchanges, template=without("ExecutionEndedRule")),
+    Mutant(
+        "a key twice in JSON decides", FileExchanges, replaced(json_text._object, "len(fields) < len(pairs)", "False")
+    ),
+    Mutant(
+        "a token is written where the partner reads",
+        FileExchanges,
+        replaced(file_exchange_outbox.ask_partner, "partner_request(", "dict(t=request.task_token) | partner_request("),
     ),
 ]
 

@@ -129,6 +129,8 @@ class StepFunctions:
 
     def stop_execution(self, *, executionArn: str) -> Fields:  # noqa: N803
         execution = self._known(executionArn)
+        if execution.status == "ABORTED":
+            return {}
         if execution.status != "RUNNING":
             raise _refused("ValidationException")
         self._end(execution, End("ABORTED"))

@@ -3,12 +3,13 @@
 import pytest
 
 from tests.simulation.async_api import AsyncApis
+from tests.simulation.file_exchange import FileExchanges
 from tests.simulation.manual_callback import ManualCallbacks
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import EXAMPLES, LONG, counted, play
 from tests.simulation.story import Story
 
-STORIES = [Payments, ManualCallbacks, AsyncApis]
+STORIES = [Payments, ManualCallbacks, AsyncApis, FileExchanges]
 
 
 @pytest.mark.parametrize("stories", STORIES)

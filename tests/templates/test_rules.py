@@ -313,7 +313,7 @@ FAULTS = [
         "DeadLetterQueue: maxReceiveCount 9 is under 5, of the queue before, and 5",
     ),
     *(
-        Fault("stopped_executions_are_told_of", change, "Machine: no AWS::Events::Rule on ABORTED publishes to Topic")
+        Fault("stopped_executions_are_reported", change, "Machine: no AWS::Events::Rule on ABORTED publishes to Topic")
         for change in (
             drop("Resources", "StopRule"),
             put(*of("StopRule", "EventPattern", "detail", "status"), value=["FAILED"]),
@@ -324,7 +324,7 @@ FAULTS = [
         )
     ),
     Fault(
-        "stopped_executions_are_told_of",
+        "stopped_executions_are_reported",
         drop(*of("TopicPolicy", "PolicyDocument", "Statement", 1)),
         "Topic: no AWS::SNS::TopicPolicy lets",
     ),

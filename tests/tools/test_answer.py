@@ -204,7 +204,7 @@ def test_nothing_that_is_said_holds_token_or_card(aws: AwsInMemory, capsys: pyte
     assert not [text for text in said for secret in (TOKEN, OTHER_TOKEN, "4111") if secret[:20] in text]
 
 
-def test_a_wait_is_told_by_when_it_began(aws: AwsInMemory) -> None:
+def test_a_wait_is_known_by_when_it_began(aws: AwsInMemory) -> None:
     aws.start("one", waiting())
     [wait] = answer.waits_of(aws.aws(), "one")
     assert wait.since == datetime(2026, 11, 20, 10, 0, 3, tzinfo=UTC)

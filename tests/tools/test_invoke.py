@@ -52,7 +52,7 @@ def test_an_address_that_is_not_known_is_an_error(configuration: Any, monkeypatc
         ('{"errorMessage": "1", "errorType": "ValueError"}', True),
         ("\n", True),  # it ran out of time
         ('{"batchItemFailures": []}', False),
-        ('{"errorType": "one of its own"}', False),
+        ('{"errorType": "its own error"}', False),
         ("null\n", False),
     ],
 )

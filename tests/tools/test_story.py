@@ -62,7 +62,7 @@ def line(message: str, second: float, **more: str) -> Fields:
     return {"message": message, "timestamp": at, "function_name": WORKER, "correlation_id": ARN} | secrets | more
 
 
-def told(
+def lines_of(
     events: list[Fields], definition: Fields = PAYMENT, *, lines: Sequence[Fields] = (), **ended: str | None
 ) -> str:
     """A story as the terminal shows it."""
@@ -81,7 +81,7 @@ ASK = [("ExecutionStarted", {}), entered("RequestPayment"), ("TaskScheduled", SE
 
 
 def test_a_payment_that_is_declined() -> None:
-    story = told(
+    story = lines_of(
         history(
             *ASK,
             ("TaskFailed", {"error": "Declined"}),
@@ -110,41 +110,45 @@ def test_a_payment_that_is_declined() -> None:
 
 
 def test_one_that_runs_says_what_it_waits_for() -> None:
-    story = told(history(*ASK))
+    story = lines_of(history(*ASK))
     assert "RUNNING" in story
     assert "waits for an answer, at most 90 s" in story
 
 
-def test_a_record_that_goes_back_to_the_queue_is_told_with_its_reason() -> None:
+def test_a_record_that_goes_back_to_the_queue_is_shown_with_its_reason() -> None:
     back = line("record goes back to the queue", 5, reason="CallbackNotDelivered: ThrottlingException")
-    told_so = "WorkerFunction: record goes back to the queue, CallbackNotDelivered: ThrottlingException"
-    assert told_so in told(history(*ASK), lines=(back,))
+    line_of_it = "WorkerFunction: record goes back to the queue, CallbackNotDelivered: ThrottlingException"
+    assert line_of_it in lines_of(history(*ASK), lines=(back,))
 
 
 def test_one_that_was_stopped_says_where() -> None:
-    story = told(history(*ASK, ("ExecutionAborted", {"error": "Changed my mind"})), status="ABORTED")
+    story = lines_of(history(*ASK, ("ExecutionAborted", {"error": "Changed my mind"})), status="ABORTED")
     assert "waited for an answer" in story
     assert "was under way when the execution ended: ABORTED" in story
 
 
 @pytest.mark.parametrize("error", ["States.Timeout", "States.HeartbeatTimeout", "SQS.SdkClientException"])
 def test_what_nobody_answered_is_not_called_answered(error: str) -> None:
-    story = told(history(*ASK, ("TaskTimedOut", {"error": error}), left("RequestPayment")), status="FAILED")
+    story = lines_of(history(*ASK, ("TaskTimedOut", {"error": error}), left("RequestPayment")), status="FAILED")
     assert f"failed: {error}" in story
     assert "answered" not in story
 
 
 @pytest.mark.parametrize("answer", [("TaskSucceeded", {}), ("TaskFailed", {"error": "Work.Refused"})])
-def test_an_answer_that_no_log_line_names_is_told_as_such(answer: tuple[str, Fields]) -> None:
-    assert "no log line names the execution" in told(history(*ASK, answer, left("RequestPayment")), status="SUCCEEDED")
+def test_an_answer_that_no_log_line_names_is_shown_as_such(answer: tuple[str, Fields]) -> None:
+    assert "no log line names the execution" in lines_of(
+        history(*ASK, answer, left("RequestPayment")), status="SUCCEEDED"
+    )
 
 
-def test_each_failed_attempt_is_told() -> None:
+def test_each_failed_attempt_is_shown() -> None:
     again: list[tuple[str, Fields]] = [
         ("TaskSubmitFailed", {"error": "SQS.KmsThrottledException"}),
         ("TaskScheduled", SENT),
     ]
-    story = told(history(*ASK[:3], *again, *again, ("TaskSucceeded", {}), left("RequestPayment")), status="SUCCEEDED")
+    story = lines_of(
+        history(*ASK[:3], *again, *again, ("TaskSucceeded", {}), left("RequestPayment")), status="SUCCEEDED"
+    )
     assert "attempt 1 failed: SQS.KmsThrottledException" in story
     assert "attempt 2 failed: SQS.KmsThrottledException" in story
     assert "attempt 3" not in story
@@ -197,7 +201,7 @@ def test_a_link_is_a_credential_and_not_shown() -> None:
     default = {"outcome": "WAITING", "link": f"https://example/{TOKEN}", "orderId": "order-1"}
     message = json.dumps({"default": json.dumps(default), "email": f"https://example/{TOKEN}"})
     sent = ("TaskScheduled", {"parameters": json.dumps({"Message": message, "MessageStructure": "json"})})
-    story = told(
+    story = lines_of(
         history(entered("SendLink"), sent, ("TaskSucceeded", {}), left("SendLink")), {"States": {"SendLink": NOTIFY}}
     )
     assert "published outcome: WAITING, orderId: order-1" in story
@@ -216,22 +220,22 @@ def test_where_the_history_has_no_parameters_the_definition_says_what_was_publis
 ) -> None:
     done = left("NotifyFailure", output=json.dumps(output))
     sent = ("TaskScheduled", {"resource": NOTIFY["Resource"]})
-    story = told(history(entered("NotifyFailure"), sent, ("TaskSucceeded", {}), done))
+    story = lines_of(history(entered("NotifyFailure"), sent, ("TaskSucceeded", {}), done))
     assert f"published {published} " in story
 
 
 def test_what_was_not_published_is_not_told_as_published() -> None:
     failed = ("TaskFailed", {"error": "SNS.InternalErrorException"})
-    assert "published" not in told(
+    assert "published" not in lines_of(
         history(entered("NotifyFailure"), ("TaskScheduled", PUBLISH), failed), status="FAILED"
     )
 
 
 @pytest.mark.parametrize("nasty", ["\x1b[2Jgone", "two\nlines", "\r\t\x00\x9b", "\ud83d\u202e\u2028", "[/red][bold]"])
-def test_what_comes_from_outside_is_told_on_one_line_and_harmless(nasty: str) -> None:
+def test_what_comes_from_outside_is_shown_on_one_line_and_harmless(nasty: str) -> None:
     def of(text: str) -> str:
         events = history(*ASK, ("TaskFailed", {"error": text}), left("RequestPayment"), entered(text, "Fail"))
-        return told(events, lines=(line(text, 5.01),), status="FAILED", error=text)
+        return lines_of(events, lines=(line(text, 5.01),), status="FAILED", error=text)
 
     assert [each for each in of(nasty) if not (each.isprintable() or each == "\n")] == []
     assert len(of(nasty).split("\n")) == len(of("harmless").split("\n"))
@@ -239,8 +243,8 @@ def test_what_comes_from_outside_is_told_on_one_line_and_harmless(nasty: str) ->
 
 
 @pytest.mark.parametrize("details", [{}, {"error": None, "cause": None}, {"error": ""}])
-def test_a_failure_without_an_error_name_is_told(details: Fields) -> None:
-    story = told(
+def test_a_failure_without_an_error_name_is_shown(details: Fields) -> None:
+    story = lines_of(
         history(*ASK, ("TaskFailed", details), left("RequestPayment"), entered("PaymentFailed", "Fail")),
         status="FAILED",
         **details,

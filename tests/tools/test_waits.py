@@ -110,7 +110,7 @@ def test_the_table_says_never_where_there_is_no_limit(aws: AwsInMemory, capsys: 
 @pytest.mark.parametrize(
     ("seconds", "next_one", "last"), [(10, "in 50 s", "none is due yet"), (500, "within 1 min", "less than 1 min ago")]
 )
-def test_heartbeats_are_told_as_far_as_they_can_be(
+def test_heartbeats_are_shown_as_far_as_they_can_be(
     seconds: int, next_one: str, last: str, aws: AwsInMemory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     since = datetime.now(UTC) - timedelta(seconds=seconds)

@@ -139,7 +139,7 @@ def test_an_outer_block_that_fails_with_an_inner_one_ends_all_in_it() -> None:
     assert waiting(history) == []
 
 
-def test_the_items_of_a_map_are_told_apart() -> None:
+def test_the_items_of_a_map_are_kept_apart() -> None:
     history = History()
     starts = history.items("Each", 20, 0)
     entered = [history.enter("Ask", start) for start in starts]
@@ -328,7 +328,7 @@ def test_a_token_that_came_with_the_input_is_another_ones() -> None:
     ("payload", "why"),
     [({"order": "1"}, "holds no task token"), ({"taskToken": TOKEN, "oldToken": OTHER_TOKEN}, "has 2 parts")],
 )
-def test_what_cannot_be_told_is_an_error_that_holds_nothing_of_it(payload: object, why: str) -> None:
+def test_what_cannot_be_read_is_an_error_that_holds_nothing_of_it(payload: object, why: str) -> None:
     with pytest.raises(NoToken, match=why) as raised:
         find_token(sent_task(payload), {})
     assert TOKEN[:20] not in str(raised.value)

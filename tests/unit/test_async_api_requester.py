@@ -106,7 +106,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
-def test_a_message_starts_one_simulation_however_often_it_comes_another_token_another(aws: Any) -> None:
+def test_a_message_starts_one_simulation_and_another_token_starts_another(aws: Any) -> None:
     # Given an execution that was redriven, whose second token waits for an answer too
     event = sqs_event(message("first"), message("second"))
     # When

@@ -15,7 +15,7 @@ from tests.unit.support import CONTEXT, FakeStepFunctions, failed_records, sampl
         {"token": "token", "input": {"token": "of the input"}},  # of the manual callback
     ],
 )
-def test_the_waiting_workflow_fails_and_is_told_receive_count_and_message_id(
+def test_the_waiting_workflow_fails_and_learns_receive_count_and_message_id(
     message: dict[str, object], step_functions: FakeStepFunctions
 ) -> None:
     # Given

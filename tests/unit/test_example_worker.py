@@ -193,7 +193,7 @@ def test_a_message_that_cannot_be_read_comes_back_until_it_is_a_dead_letter(aws:
     assert not aws.deleted
 
 
-def test_beats_that_fail_are_survived_and_a_hidden_message_does_not_hang_on_the_heartbeat(
+def test_failed_heartbeats_are_survived_and_hiding_does_not_depend_on_them(
     aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a first heartbeat that arrives, and then faults of both services
@@ -211,11 +211,11 @@ def test_beats_that_fail_are_survived_and_a_hidden_message_does_not_hang_on_the_
     assert len(aws.asked("states:SendTaskSuccess")) == 1
     assert len(aws.shown_in) >= 6
     assert set(aws.shown_in) == {60}
-    assert [code for code in (*PASSING, "RequestThrottled") if f"a beat failed: {code}" not in caplog.text] == []
+    assert [code for code in (*PASSING, "RequestThrottled") if f"a heartbeat failed: {code}" not in caplog.text] == []
 
 
 def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
-    # Given a beat that takes longer than the work
+    # Given a heartbeat that takes longer than the work
     under_way = threading.Event()
     shown_in: list[int] = []
 
@@ -236,7 +236,7 @@ def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("code", FINAL)
-def test_work_is_told_when_nobody_waits_for_it_any_more(aws: Aws, code: str) -> None:
+def test_work_learns_that_nobody_waits_for_it_any_more(aws: Aws, code: str) -> None:
     aws.ends = {"SendTaskHeartbeat": [None, None, code]}
 
     def last(_: Json, check: worker.Check) -> object:

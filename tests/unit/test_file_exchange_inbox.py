@@ -212,7 +212,7 @@ def test_a_key_that_leaves_no_room_for_a_folder_is_kept_under_its_hash(exchange:
     assert all(sha256(key.encode()).hexdigest() in kept for kept in exchange.keys("rejected/"))
 
 
-def test_a_file_that_is_too_large_to_be_moved_stays_with_the_reason_and_the_wait_goes_on(
+def test_a_file_too_large_to_be_moved_stays_with_the_reason_and_the_wait_goes_on(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket, "MAX_COPY_BYTES", 10)
@@ -622,7 +622,7 @@ FILES = [("success.json", "{}"), ("success.json", "{"), ("failure.json", "{}"), 
     asked_after=st.integers(0, 8),
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_dropped_in_whatever_order_it_is_told_of_all_has_its_end(
+def test_whatever_is_dropped_in_whatever_order_its_events_come_all_has_its_end(
     dropped: list[tuple[str, str]], steps: list[tuple[int, int, bool]], asked_after: int
 ) -> None:
     """Events come twice, late, out of order, before the request, and each processing of one may break off."""

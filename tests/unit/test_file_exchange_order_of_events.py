@@ -48,7 +48,7 @@ class Ended(Exception):
 
 
 class Invocation:
-    """Works on one record in a thread, which pauses before each call of AWS until it is told to go on."""
+    """Works on one record in a thread, which pauses before each call of AWS until it may go on."""
 
     _of_this_thread = threading.local()
 

@@ -31,7 +31,7 @@ def exchange() -> Iterator[Exchange]:
         yield exchange
 
 
-def test_the_partner_is_told_what_is_asked_where_to_answer_and_until_when(exchange: Exchange) -> None:
+def test_the_partner_reads_what_is_asked_where_to_answer_and_until_when(exchange: Exchange) -> None:
     # When
     assert exchange.ask() == {"batchItemFailures": []}
     # Then
@@ -91,7 +91,7 @@ def test_a_message_that_comes_again_writes_nothing_even_after_the_exchange_is_ov
     assert exchange.keys("tokens/") == []
 
 
-def test_a_redriven_wait_replaces_token_and_request_and_its_older_message_comes_too_late(exchange: Exchange) -> None:
+def test_a_redriven_wait_replaces_token_and_request_and_older_messages_are_late(exchange: Exchange) -> None:
     exchange.ask("old", SENT_AT)
     exchange.step_functions.settled.add("old")
     exchange.ask("new", SENT_AT + 1)
@@ -207,7 +207,7 @@ def test_a_token_whose_wait_ends_while_it_is_stored_is_removed(
     assert exchange.keys() == []
 
 
-def test_of_two_deliveries_at_once_none_leaves_the_token_of_a_workflow_that_was_answered(
+def test_two_deliveries_at_once_leave_no_token_of_an_answered_workflow(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given one delivery whose request is answered between the other's heartbeat and its write

@@ -27,7 +27,7 @@ def test_a_request_has_a_uuid_and_the_info_of_the_input() -> None:
     assert make({})["info"] == DEFAULT_INFO
 
 
-def test_an_attempt_that_is_repeated_makes_the_same_request_and_another_execution_another() -> None:
+def test_a_repeated_attempt_makes_the_same_request_and_another_execution_another() -> None:
     first, again = make({}), make({}, retry_count=2)
     assert first == again
     assert make({}, execution_id=f"{EXECUTION_ID}2")["uuid"] != first["uuid"]

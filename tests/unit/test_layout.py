@@ -1,6 +1,7 @@
 """Imports point one way: tests → tools → what is deployed, and the linter stands by itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,9 @@ def imported(file: Path) -> set[str]:
 def test_imports_point_one_way(folder: str) -> None:
     found = {str(file): imported(file) & MUST_NOT_IMPORT[folder] for file in (PROJECT / folder).rglob("*.py")}
     assert {file: names for file, names in found.items() if names} == {}
+
+
+def test_names_of_tests_have_80_characters_at_most() -> None:
+    files = [*(PROJECT / "tests").rglob("test_*.py"), *(PROJECT / "linter/tests").rglob("test_*.py")]
+    names = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
+    assert [name for name in names if len(name) > 80] == []

@@ -76,7 +76,7 @@ def test_every_record_of_an_event_is_logged(printed: io.StringIO) -> None:
         sqs_event("{}"),
     ],
 )
-def test_anything_else_than_an_sns_event_is_told_what_to_send(event: Any) -> None:
+def test_anything_else_than_an_sns_event_is_refused_with_what_to_send(event: Any) -> None:
     with pytest.raises(NotAnSnsEvent, match="the folder events/notification_logger/ holds samples"):
         notification_logger.lambda_handler(event, CONTEXT)
 

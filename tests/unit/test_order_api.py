@@ -269,9 +269,7 @@ def test_an_order_that_is_over_cannot_be_decided_or_started(table: Any, how: str
 
 
 @pytest.mark.parametrize("sample", ["confirm_order", "decide_on_page"])
-def test_a_decision_whose_workflow_was_stopped_is_shown_as_stopped_also_to_who_decides_again(
-    table: Any, sample: str
-) -> None:
+def test_a_decision_whose_workflow_was_stopped_is_shown_as_stopped(table: Any, sample: str) -> None:
     offered(table)
     decided = request(sample, PAGE if sample == "decide_on_page" else None)
     assert decided[0] == 200

@@ -135,7 +135,7 @@ def test_no_body_ever_crashes_the_handler(bodies: list[str]) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["orderId", "amount", "cvv"]), any_json) | any_json)
-def test_any_payload_is_a_payment_or_is_told_why_not(payload: object) -> None:
+def test_any_payload_is_a_payment_or_is_refused_in_words(payload: object) -> None:
     problem = payment_problem(payload)
     assert problem is None or problem.endswith(".")
     if problem is None:
@@ -173,7 +173,7 @@ def test_a_rate_that_is_missing_or_outside_its_range_is_refused_before_any_answe
     assert step_functions.calls == []
 
 
-def test_a_wrong_configuration_fails_the_invocation_after_what_needs_none_is_answered(
+def test_a_wrong_configuration_fails_the_invocation_after_the_others_are_answered(
     step_functions: FakeStepFunctions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PAYMENT_SUCCESS_RATE")

@@ -111,7 +111,7 @@ ASKED: Fields = {"uuid": "3b412a43-2986-5a1d-9119-cf193fd96cd6", "info": None}
 
 
 @pytest.mark.parametrize("content", [{"status": "done"}, [1], "text", None, [], {}, False], ids=repr)
-def test_a_file_exchange_that_succeeds_has_the_content_as_its_output_and_not_in_its_notification(content: Json) -> None:
+def test_a_file_exchange_has_the_content_as_output_and_not_in_its_notification(content: Json) -> None:
     execution = play(EXCHANGE, {"info": "x"}, content, ASKED)
     assert execution.entered == ["ProcessRequest", "WaitForResponse", "NotifySuccess"]
     ids = {"uuid": ASKED["uuid"], "executionId": EXECUTION_ID}
@@ -196,7 +196,7 @@ def test_a_rejected_file_alarms() -> None:
     assert not matches(rejected["FilterPattern"], {"message": "answer accepted"})
 
 
-def test_whatever_ends_an_execution_its_end_is_reported_to_the_inbox_without_its_data() -> None:
+def test_every_end_of_an_execution_is_reported_to_the_inbox_without_its_data() -> None:
     rule = resources("templates/file-exchange.yaml", "AWS::Events::Rule")["ExecutionEndedRule"]
     assert rule["EventPattern"] == {
         "source": ["aws.states"],
@@ -533,7 +533,7 @@ def test_what_is_invalid_in_itself_is_tried_once(name: str) -> None:
             assert error in never["ErrorEquals"]
 
 
-def test_how_long_an_order_can_be_decided_is_the_length_of_its_waits_and_the_reminder_comes_an_hour_before() -> None:
+def test_an_order_can_be_decided_as_long_as_its_waits_last_with_a_reminder_before() -> None:
     waits = [CONFIRMATION["States"][name]["TimeoutSeconds"] for name in ("WaitForConfirmation", "WaitForDecision")]
     assert sum(waits) == CONFIRMATION["States"]["ProcessOrder"]["Arguments"]["Payload"]["waitSeconds"]
     assert waits[1] == 3600
@@ -573,7 +573,7 @@ def test_what_the_stream_gives_up_is_kept_for_a_person(function: str) -> None:
     assert stream["StartingPosition"] == "TRIM_HORIZON"
 
 
-def test_the_end_of_an_execution_and_its_redrive_are_looked_at_and_kept_for_a_person_if_nobody_can() -> None:
+def test_ends_and_redrives_of_executions_reach_the_closer_or_are_kept_for_a_person() -> None:
     closer = resources("templates/order-confirmation.yaml", "AWS::Serverless::Function")["OrderCloserFunction"]
     rule = closer["Events"]["ExecutionEnded"]["Properties"]
     assert rule["Pattern"]["detail"] == {

@@ -28,7 +28,7 @@ WHY_MISSING = 'docs/troubleshooting.md, "Nothing arrives in the test queue", nam
 
 @dataclass
 class Execution:
-    """`label` is what the demo calls it; `notification` is what was told of its end, None until it was."""
+    """`label` is what the demo calls it; `notification` is the body of its end's, None until it came."""
 
     label: str
     arn: str
@@ -65,8 +65,8 @@ class Execution:
         ]
 
     def notified(self) -> Text:
-        told = self.notification
-        return cell(told.get("outcome")) if told else cell("MISSING", "bold red")
+        body = self.notification
+        return cell(body.get("outcome")) if body else cell("MISSING", "bold red")
 
 
 COLUMNS = ("Status", "Error", "Cause", "Seconds")

@@ -101,7 +101,7 @@ def test_a_record_that_does_not_say_when_it_was_sent_is_answered(attributes: obj
 
 
 @pytest.mark.parametrize("malformed", [None, "text", [], {}, {"messageId": None}, {"Sns": {"Message": "text"}}])
-def test_a_record_that_cannot_be_named_sends_the_batch_back_after_the_others_are_done(malformed: object) -> None:
+def test_a_record_without_an_id_sends_the_batch_back_after_the_others_are_done(malformed: object) -> None:
     event, answered = sqs_event("good", "", "fine"), set()
     event["Records"][1] = malformed
     with pytest.raises(NotAnSqsEvent, match="a record has no messageId"):

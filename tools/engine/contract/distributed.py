@@ -1,4 +1,4 @@
-"""The distributed Map: each item is a child execution with a history of its own."""
+"""The distributed Map: each item is a child execution with its own history."""
 
 from typing import Any
 

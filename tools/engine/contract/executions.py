@@ -192,19 +192,19 @@ def describe_execution(request: Request) -> Answer:
     record = sfn._executions.get(arn)
     if record is None:
         return refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-    told = described(record)
-    return json_response({name: _moment(value) if name.endswith("Date") else value for name, value in told.items()})
+    fields = described(record)
+    return json_response({name: _moment(value) if name.endswith("Date") else value for name, value in fields.items()})
 
 
 def described(record: dict[str, Any]) -> dict[str, Any]:
     """What DescribeExecution says, with texts for times."""
-    told = present(**{name: record.get(name) for name in TOLD})
-    if "output" in told:
-        told["outputDetails"] = {"included": True}
+    fields = present(**{name: record.get(name) for name in TOLD})
+    if "output" in fields:
+        fields["outputDetails"] = {"included": True}
     reason = why_not_redrivable(record)
-    status = "REDRIVABLE_BY_MAP_RUN" if "mapRunArn" in told else "NOT_REDRIVABLE" if reason else "REDRIVABLE"
-    told |= {"redriveCount": record["redriveCount"], "redriveStatus": status}
-    return told | ({"redriveStatusReason": reason} if status == "NOT_REDRIVABLE" else {})
+    status = "REDRIVABLE_BY_MAP_RUN" if "mapRunArn" in fields else "NOT_REDRIVABLE" if reason else "REDRIVABLE"
+    fields |= {"redriveCount": record["redriveCount"], "redriveStatus": status}
+    return fields | ({"redriveStatusReason": reason} if status == "NOT_REDRIVABLE" else {})
 
 
 def why_not_redrivable(record: dict[str, Any]) -> str | None:
@@ -296,11 +296,11 @@ def describe_state_machine_for_execution(request: Request) -> Answer:
     if machine is None:
         return refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{machine_arn}'")
     names = ("stateMachineArn", "name", "roleArn", "loggingConfiguration", "encryptionConfiguration", "revisionId")
-    told = present(
+    fields = present(
         **{name: machine.get(name) for name in names}, label=label or None, mapRunArn=record.get("mapRunArn")
     )
-    told["encryptionConfiguration"] = record.get("encryptionConfiguration") or told["encryptionConfiguration"]
-    return json_response({**told, "definition": record["definition"], "updateDate": _moment(machine["creationDate"])})
+    fields["encryptionConfiguration"] = record.get("encryptionConfiguration") or fields["encryptionConfiguration"]
+    return json_response({**fields, "definition": record["definition"], "updateDate": _moment(machine["creationDate"])})
 
 
 def forget(machine_arn: str | None = None) -> None:
@@ -320,10 +320,10 @@ def _announce(run: Run) -> None:
     record = run.record
     if record.get("sync"):
         return
-    told = described(record)
-    detail = {name: told.get(name) for name in (*TOLD, "outputDetails") if name != "mapRunArn"}
-    detail |= {name: int(1000 * _moment(told[name])) if name in told else None for name in TIMES}
-    detail |= {name: told.get(name) for name in ("redriveCount", "redriveStatus", "redriveStatusReason")}
+    fields = described(record)
+    detail = {name: fields.get(name) for name in (*TOLD, "outputDetails") if name != "mapRunArn"}
+    detail |= {name: int(1000 * _moment(fields[name])) if name in fields else None for name in TIMES}
+    detail |= {name: fields.get(name) for name in ("redriveCount", "redriveStatus", "redriveStatusReason")}
     detail |= {"stateMachineVersionArn": None, "stateMachineAliasArn": None}
     for name in ("input", "output"):
         if len(detail[name] or "") > MOST_PUBLISHED:

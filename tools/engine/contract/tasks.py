@@ -268,13 +268,13 @@ def start_and_watch(attempt: Attempt, arguments: dict[str, Any]) -> dict[str, An
     child = runs[started["ExecutionArn"]]
 
     def ended() -> None:
-        told = {name[0].upper() + name[1:]: value for name, value in described(child.record).items()}
-        if told["Status"] != "SUCCEEDED":
-            attempt.fail("States.TaskFailed", compact(told))
+        output = {name[0].upper() + name[1:]: value for name, value in described(child.record).items()}
+        if output["Status"] != "SUCCEEDED":
+            attempt.fail("States.TaskFailed", compact(output))
             return
         if attempt.resource.name.endswith(":2"):
-            told["Output"] = json.loads(told["Output"])
-        attempt.succeed(compact(told), told)
+            output["Output"] = json.loads(output["Output"])
+        attempt.succeed(compact(output), output)
 
     with child.lock:
         if child.running:

@@ -19,8 +19,8 @@ waiting: dict[str, "Attempt"] = {}
 
 def new(machine_arn: str) -> str:
     """Base64, which has + / and = in it, as AWS's tokens have."""
-    told = secrets.token_bytes(32) + machine_arn.encode()
-    return base64.b64encode(MARK + _signature(told) + told).decode()
+    content = secrets.token_bytes(32) + machine_arn.encode()
+    return base64.b64encode(MARK + _signature(content) + content).decode()
 
 
 def machine_of(token: str) -> str | None:
@@ -29,10 +29,10 @@ def machine_of(token: str) -> str | None:
         data = base64.b64decode(token, validate=True)
     except ValueError:
         return None
-    mark, signature, told = data[: len(MARK)], data[len(MARK) : len(MARK) + 32], data[len(MARK) + 32 :]
-    given = mark == MARK and hmac.compare_digest(signature, _signature(told))
-    return told[32:].decode() if given else None
+    mark, signature, content = data[: len(MARK)], data[len(MARK) : len(MARK) + 32], data[len(MARK) + 32 :]
+    given = mark == MARK and hmac.compare_digest(signature, _signature(content))
+    return content[32:].decode() if given else None
 
 
-def _signature(told: bytes) -> bytes:
-    return hmac.digest(_secret, f"{get_account_id()} {get_region()} ".encode() + told, hashlib.sha256)
+def _signature(content: bytes) -> bytes:
+    return hmac.digest(_secret, f"{get_account_id()} {get_region()} ".encode() + content, hashlib.sha256)
