@@ -21,7 +21,11 @@ PAGE = "docs/your-own-work.md"
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, and beside its workflows the one that the page makes."""
     folder = tmp_path_factory.mktemp("own") / "copy"
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    shutil.copytree(
+        PROJECT,
+        folder,
+        ignore=shutil.ignore_patterns(".git", ".venv*", ".aws*", ".*_cache", ".hypothesis", "__pycache__"),
+    )
     for name in (".venv", ".venv-engine", ".venv-audit"):
         (folder / name).symlink_to((PROJECT / name).resolve())
     make, *_ = commands(PAGE, "A workflow of your own")

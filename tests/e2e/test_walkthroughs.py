@@ -41,8 +41,13 @@ output() { aws cloudformation describe-stacks --stack-name payment-callback --ou
 MAPPING=$(aws lambda list-event-source-mappings --function-name "$(output PaymentWorkerFunctionName)" \
   --query 'EventSourceMappings[0].UUID' --output text)
 aws lambda update-event-source-mapping --uuid "$MAPPING" --no-enabled
-aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$(output PaymentQueueUrl)" \
-  --message-body '{"taskToken": "answered before", "payload": {"orderId": "order-1", "amount": 1}}'
+STOPPED=$(aws stepfunctions start-execution --state-machine-arn "$(output StateMachineWaitForCallbackArn)" \
+  --input file://events/payment_callback/order.json --query executionArn --output text)
+BODY=$(aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$(output PaymentQueueUrl)" \
+  --wait-time-seconds 20 --query 'Messages[0].Body' --output text)
+aws stepfunctions stop-execution --execution-arn "$STOPPED"
+aws sqs purge-queue --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$(output PaymentQueueUrl)"
+aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$(output PaymentQueueUrl)" --message-body "$BODY"
 aws stepfunctions start-execution --state-machine-arn "$(output StateMachineWaitForCallbackArn)" \
   --input file://events/payment_callback/order.json
 """
