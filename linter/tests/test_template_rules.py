@@ -16,15 +16,6 @@ TOKEN = "{% $states.context.Task.Token %}"
 EVENT = of("WorkerFunction", "Events", "Work", "Properties")
 MACHINE_STATEMENTS = of("MachineRole", "Policies", 0, "PolicyDocument", "Statement")
 WORKER_STATEMENTS = of("WorkerRole", "Policies", 0, "PolicyDocument", "Statement")
-KEY_STATEMENTS = of("Key", "KeyPolicy", "Statement")
-ENCRYPTED = {
-    "ServerSideEncryptionConfiguration": [
-        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "Key"}}}
-    ]
-}
-WRITE_FILES = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": {"Fn::Sub": "${Files.Arn}/inbox/*"}}
-KEEP_ORDERS = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Orders", "Arn"]}}
-LAYER = "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python314-${Architecture}"
 
 
 def code(text: str) -> Change:
