@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from rich.progress import Progress
 
 from tools.bench.backlog import invocations
+from tools.bench.page import machine
 from tools.bench.results import Result, Table
 from tools.bench.stacks import NOTIFICATIONS, THREADS, WORKER, orders
 from tools.engine.engine import Engine
@@ -28,6 +28,7 @@ BURST = 1_000
 WAITING = 10_000
 SECONDS = 1_800  # at most, for what is prepared and for what is measured
 EVERY = 0.5  # seconds between two looks
+QUIET = 3  # seconds without an invocation, after which none is expected any more
 
 Steps = Iterator[None]
 
@@ -36,7 +37,7 @@ Steps = Iterator[None]
 class Load:
     """`run` makes `count` executions. `functions` are those that a queue or a stream invokes, by output.
 
-    `succeeds`: whether every execution ends SUCCEEDED; otherwise half of them do.
+    `succeeds`: whether every execution ends SUCCEEDED; the worker of the payments declines half of them.
     """
 
     workflow: str
@@ -50,10 +51,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Measured:
-    """`last` is how long the execution that waited longest has waited, `seconds` until all had ended."""
+    """`seconds` until the last execution had ended; `invocations` by function, those after that included."""
 
     seconds: float
-    last: float
     invocations: dict[str, int]
 
 
@@ -61,17 +61,18 @@ def measure(progress: Progress, folder: Path) -> Result:
     rows = []
     for load in progress.track(LOADS, description="load at the edges"):
         measured = play(load, folder / "engine")
+        invoked = [f"{name} {count:,}" for name, count in measured.invocations.items()]
         rows.append(
             (
                 load.workflow,
                 load.name.format(count=load.count),
+                f"{measured.seconds:,.0f}",
                 f"{load.count / measured.seconds:.0f}",
-                f"{measured.last:.0f}",
-                ", ".join(f"{name} {count:,}" for name, count in measured.invocations.items()) or "none by a queue",
+                ", ".join(invoked) or "none",
             )
         )
-    columns = ("Workflow", "Load", "Executions/s", "The last waited, s", "Invocations by queues and streams")
-    return Result(tables=[Table("Load at the edges", columns, rows)])
+    columns = ("Workflow", "Load", "The last ended after, s", "Executions/s", "Invocations by queues and streams")
+    return Result(tables=[Table("Load at the edges", columns, rows)], notes=[machine("make load")])
 
 
 def play(load: Load, directory: Path) -> Measured:
@@ -82,31 +83,34 @@ def play(load: Load, directory: Path) -> Measured:
             stack.client(service)  # made here, because threads must not make them at once
         steps = load.run(stack, load.count)
         next(steps)
-        before = {name: invocations(engine, stack.outputs[name]) for name in load.functions}
+        before = _invoked(engine, stack, load)
         started = time.monotonic()
         for _ in steps:
             raise AssertionError("a load has one part that is prepared and one that is measured")
         poll("end of every execution", lambda: not running(stack, load.machine) or None, SECONDS, EVERY)
         seconds = time.monotonic() - started
-        found = list(executions(stack, load.machine))
-        ends = Counter(execution["status"] for execution in found)
-        if len(found) != load.count or (load.succeeds and ends["SUCCEEDED"] != load.count):
+        ends = Counter(stack.executions(load.machine).values())
+        if ends.total() != load.count or (load.succeeds and ends["SUCCEEDED"] != load.count):
             raise AssertionError(f"{load.workflow}, {load.name}: of {load.count} executions, {dict(ends)}")
-        longest = max((execution["stopDate"] - execution["startDate"]).total_seconds() for execution in found)
-        after = {name: invocations(engine, stack.outputs[name]) for name in load.functions}
-        counted = {name.removesuffix("FunctionName"): after[name] - before[name] for name in load.functions}
-        return Measured(seconds, min(longest, seconds), counted)
+        invoked = _invoked(engine, stack, load)
+        while (later := _invoked_later(engine, stack, load)) != invoked:
+            invoked = later
+        return Measured(seconds, {name.removesuffix("FunctionName"): invoked[name] - before[name] for name in invoked})
+
+
+def _invoked(engine: Engine, stack: Stack, load: Load) -> dict[str, int]:
+    return {name: invocations(engine, stack.outputs[name]) for name in load.functions}
+
+
+def _invoked_later(engine: Engine, stack: Stack, load: Load) -> dict[str, int]:
+    """What is left in queues and streams is events of what has ended."""
+    time.sleep(QUIET)
+    return _invoked(engine, stack, load)
 
 
 def running(stack: Stack, machine: str) -> bool:
     client, arn = stack.client("stepfunctions"), stack.outputs[machine]
     return bool(client.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)["executions"])
-
-
-def executions(stack: Stack, machine: str) -> Iterator[dict[str, Any]]:
-    pages = stack.client("stepfunctions").get_paginator("list_executions")
-    for page in pages.paginate(stateMachineArn=stack.outputs[machine]):
-        yield from page["executions"]
 
 
 def depth_of(stack: Stack, queue: str, count: int) -> None:
@@ -191,18 +195,17 @@ def answer_exchange(stack: Stack, execution: str) -> None:
 
 
 # ------------------------------------------------------------------ order confirmation
-@contextmanager
-def api_without_limits(stack: Stack) -> Iterator[Callable[[str, object], None]]:
+def order_api(stack: Stack) -> Callable[[str, object], None]:
     """Posts to the order API, whose limits are lifted: they would let through 50 requests in a second."""
     client, key_id = stack.client("apigateway"), stack.outputs["OrderApiKeyId"]
     [plan] = client.get_usage_plans(keyId=key_id)["items"]
     [stage] = plan["apiStages"]
-    for change, path in (
-        ({"usagePlanId": plan["id"]}, "/throttle"),
-        ({"restApiId": stage["apiId"], "stageName": stage["stage"]}, "/*/*/throttling"),
-    ):
-        lifted = [{"op": "replace", "path": f"{path}/{limit}Limit", "value": "100000"} for limit in ("rate", "burst")]
-        (client.update_usage_plan if path == "/throttle" else client.update_stage)(**change, patchOperations=lifted)
+
+    def lifted(path: str) -> list[dict[str, str]]:
+        return [{"op": "replace", "path": f"{path}/{name}Limit", "value": "100000"} for name in ("rate", "burst")]
+
+    client.update_usage_plan(usagePlanId=plan["id"], patchOperations=lifted("/throttle"))
+    client.update_stage(restApiId=stage["apiId"], stageName=stage["stage"], patchOperations=lifted("/*/*/throttling"))
     key = client.get_api_key(apiKey=key_id, includeValue=True)["value"]
     url = reachable(stack.outputs["OrderApiUrl"], stack.endpoint_url)
 
@@ -211,33 +214,31 @@ def api_without_limits(stack: Stack) -> Iterator[Callable[[str, object], None]]:
         if answer.status not in (200, 202):
             raise AssertionError(f"POST {path}: {answer.status}")
 
-    yield post
+    return post
 
 
 def decided_orders(stack: Stack, count: int) -> Steps:
     """Each order is decided right after it was posted: most decisions come before the token."""
-    with api_without_limits(stack) as post:
+    post = order_api(stack)
 
-        def order(number: int) -> None:
-            post("/orders", {"orderId": f"order-{number}", "orderDetails": "2 books"})
-            post(f"/orders/order-{number}/confirmation", {"isConfirmed": True})
+    def order(number: int) -> None:
+        post("/orders", {"orderId": f"order-{number}", "orderDetails": "2 books"})
+        post(f"/orders/order-{number}/confirmation", {"isConfirmed": True})
 
-        yield
-        in_threads(order, range(count))
+    yield
+    in_threads(order, range(count))
     depth_of(stack, "NotificationTestQueueUrl", 2 * count)  # the link, and the end
 
 
 def waiting_orders(stack: Stack, count: int) -> Steps:
     """All are posted before the first is started, and decided before the first decision is looked at."""
-    with api_without_limits(stack) as post:
-        with stack.consumer_off("OrderStarterFunctionName"), stack.consumer_off("OrderConfirmerFunctionName"):
-            in_threads(
-                lambda number: post("/orders", {"orderId": f"order-{number}", "orderDetails": "2 books"}), range(count)
-            )
-            in_threads(
-                lambda number: post(f"/orders/order-{number}/confirmation", {"isConfirmed": True}), range(count)
-            )
-            yield
+    post = order_api(stack)
+    with stack.consumer_off(STARTER), stack.consumer_off(CONFIRMER):
+        in_threads(
+            lambda number: post("/orders", {"orderId": f"order-{number}", "orderDetails": "2 books"}), range(count)
+        )
+        in_threads(lambda number: post(f"/orders/order-{number}/confirmation", {"isConfirmed": True}), range(count))
+        yield
     depth_of(stack, "NotificationTestQueueUrl", 2 * count)
 
 

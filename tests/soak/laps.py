@@ -1,0 +1,151 @@
+"""Laps: in each, executions of all workflows begin at a steady rate, among faults, and then the ledgers are balanced.
+
+What has been balanced is forgotten, so that a soak needs no more memory after hours than after its first lap.
+"""
+
+import functools
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.faults.adapter import Adapter, Case
+from tests.faults.ledger import Ledger, check_afterwards
+from tests.faults.proxy import NETWORK_FAULTS, Fault, FaultProxy, Plan, Traffic, no_fault, seeded
+from tests.faults.rounds import Result, play
+from tests.faults.world import World, worlds_in
+from tools.engine.processes import command_lines
+
+LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
+
+
+class Stopped(Exception):
+    """Nothing more is started."""
+
+
+class Pace:
+    """Lets starts through one after another, `rate` of them in a second; after a pause it does not hurry."""
+
+    def __init__(self, rate: float) -> None:
+        self.stopped = threading.Event()
+        self.passed = 0
+        self._every = 1 / rate
+        self._next = time.monotonic()
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Raises Stopped."""
+        with self._lock:
+            mine = self._next = max(self._next + self._every, time.monotonic())
+        if self.stopped.wait(max(0.0, mine - time.monotonic())):
+            raise Stopped
+        with self._lock:
+            self.passed += 1
+
+
+class SteadyProxy(FaultProxy):
+    """Plan and traffic are those of a lap of all workflows, whatever the round of one of them would have."""
+
+    def begin_lap(self, random: Random) -> Traffic:
+        weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
+        return super().begin(seeded(random, weights, most=2, share=0.5))
+
+    def begin(self, plan: Plan = no_fault) -> Traffic:
+        """What it injects is counted once, for all."""
+        return Traffic(calls=self.traffic.calls, accepted=self.traffic.accepted)
+
+    def follow(self, plan: Plan) -> None:
+        pass
+
+
+class SteadyWorld(World):
+    def kill_workers(self) -> int:
+        """SIGKILL one process that runs a function of this stack; the others live on, and could grow."""
+        mine = f"{self.engine.directory}/tmp/ministack-lambda-{self.stack.name}-"
+        pids = [pid for pid, command in command_lines().items() if mine in command]
+        if not pids:
+            return 0
+        with suppress(ProcessLookupError):
+            os.kill(Random().choice(pids), signal.SIGKILL)
+        return 1
+
+    def forget(self) -> None:
+        """What earlier laps left here and in the log, where their secrets have been searched."""
+        self.due.clear()
+        self.secrets.clear()
+        self.notifications.forget()
+        self.stack.client("logs").delete_log_group(logGroupName=self.stack.outputs["FunctionLogGroupName"])
+
+
+class SteadyLedger(Ledger):
+    def __init__(self, pace: Pace, *arguments: Any) -> None:  # noqa: ANN401 - Ledger's
+        super().__init__(*arguments)
+        self._pace = pace
+
+    def _start(self, case: Case) -> str:
+        self._pace.wait()
+        return super()._start(case)
+
+    def look(self) -> int:
+        if self._pace.stopped.wait(LOOK_SECONDS):
+            raise Stopped
+        return super().look()
+
+
+@dataclass(frozen=True)
+class Lap:
+    """`counts` by workflow; `injected` is of all of them together."""
+
+    counts: dict[str, dict[str, int]]
+    injected: dict[str, int]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Track:
+    """All workflows on one embedded AWS."""
+
+    worlds: Sequence[SteadyWorld]
+    proxy: SteadyProxy
+
+    def lap(self, executions: int, seed: str, pace: Pace) -> Lap:
+        """About so many executions of each workflow. Raises Stopped, or what clients raise when the engine is gone."""
+        traffic = self.proxy.begin_lap(Random(seed))
+
+        def run(world: SteadyWorld) -> tuple[Result, list[str]]:
+            ledger = functools.partial(SteadyLedger, pace)
+            result = play(world.adapter.mixed, world, executions, f"{seed} {world.adapter.name}", ledger=ledger)
+            problems = result.problems + check_afterwards(world)
+            world.forget()
+            return result, [f"{world.adapter.name}: {problem}" for problem in problems]
+
+        with ThreadPoolExecutor(len(self.worlds)) as pool:
+            try:
+                done = list(pool.map(run, self.worlds))
+            except BaseException:
+                pace.stopped.set()  # the others end, too
+                raise
+        injected = Counter({str(fault): times for fault, times in traffic.injected.items()})
+        for result, _ in done:
+            injected.update(result.injected)
+        return Lap(
+            counts={
+                world.adapter.name: asdict(result.count) for world, (result, _) in zip(self.worlds, done, strict=True)
+            },
+            injected=dict(sorted(injected.items())),
+            problems=[problem for _, problems in done for problem in problems],
+        )
+
+
+@contextmanager
+def track_in(directory: Path, adapters: Sequence[Adapter]) -> Iterator[Track]:
+    with SteadyProxy() as proxy, worlds_in(directory, *adapters, proxy=proxy, world=SteadyWorld) as worlds:
+        yield Track(worlds, proxy)
