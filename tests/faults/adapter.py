@@ -1,7 +1,7 @@
 """What the ledger has to know of a workflow: an adapter for each, beside the harness that all of them share."""
 
 from abc import ABC
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +29,7 @@ class End:
 
     `how`: SUCCEEDED, ABORTED, TIMED_OUT or the error that it failed with. `states`: what it entered, in that order.
     `answers`: for each wait in turn, what Step Functions accepted for its token, SUCCEEDED or an error, in that order.
+    `tokens`: for each wait in turn, what may be its token.
     """
 
     how: str
@@ -36,7 +37,7 @@ class End:
     seconds: float
     output: Any = field(default=None, repr=False)
     answers: list[list[str]] = field(default_factory=list)
-    tokens: frozenset[str] = field(default=frozenset(), repr=False)
+    tokens: list[list[str]] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Adapter(ABC):
     """An environment variable without which every invocation of the worker fails; None if it needs none."""
     notifications: ClassVar[str | None] = None
     """The stack output of the test queue (URL) or the topic (ARN) of the notifications; None if there are none."""
+    notifying: ClassVar[Mapping[str, str]] = {}
+    """By the state that publishes: the outcome that its notification names."""
     outside_threads: ClassVar[int] = 0
     """How many threads call `outside` again and again while a round is under way."""
     rounds: Sequence[Round] = ()
@@ -107,14 +110,15 @@ class Adapter(ABC):
         return True
 
     def due(self, case: Case, end: End) -> list[str]:
-        """The outcomes that an end is notified with, in any order."""
-        return []
+        """The outcomes that an end is notified with: one, or two where it was stopped after it had published."""
+        stopped = [ABORTED] if self.notifying and end.how == ABORTED else []
+        return [self.notifying[state] for state in end.states if state in self.notifying] + stopped
 
     def answers_due(self, case: Case, end: End) -> list[str]:
         """What must have been accepted for the last token. A stopped execution may have been answered or not."""
         return [] if end.how in (TIMED_OUT, "States.Timeout") else [end.how]
 
-    def complaints(self, case: Case, end: End, notified: list[dict[str, Any]]) -> Iterator[str]:
+    def complaints(self, execution_id: str, case: Case, end: End, notified: list[dict[str, Any]]) -> Iterator[str]:
         """What is wrong with how an execution ended and what was notified of it, beside number and outcome.
 
         Texts are counted, so that they repeat nothing of the case.
