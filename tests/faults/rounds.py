@@ -25,12 +25,19 @@ class Result:
     problems: list[str]
 
 
-def play(round_: Round, world: World, executions: int, seed: int, progress: Progress | None = None) -> Result:
+def play(
+    round_: Round,
+    world: World,
+    executions: int,
+    seed: object,
+    progress: Progress | None = None,
+    make_ledger: Callable[..., Ledger] = Ledger,
+) -> Result:
     """Plays one round to its end and balances the ledger."""
     started = time.monotonic()
     random = Random(f"{seed} {round_.name}")  # noqa: S311 - reproducible is meant
     traffic = world.proxy.begin()
-    ledger = Ledger(world, traffic, random, *([progress] if progress else []))
+    ledger = make_ledger(world, traffic, random, *([progress] if progress else []))
     slowest = 12 * round_.redelivery + 60 + executions / 10
     with world.stack.quick_redelivery(*world.adapter.queues, seconds=round_.redelivery), ledger.outside():
         try:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,10 +78,12 @@ class World:
 
 
 @contextmanager
-def worlds_in(directory: Path, *adapters: Adapter) -> Iterator[list[World]]:
+def worlds_in(
+    directory: Path, *adapters: Adapter, make_proxy: Callable[[], FaultProxy] = FaultProxy
+) -> Iterator[list[World]]:
     """Deploys the workflows to one embedded AWS, with every file in this folder, and leaves nothing."""
     with ExitStack() as leaving:
-        proxy = leaving.enter_context(FaultProxy())
+        proxy = leaving.enter_context(make_proxy())
         engine = leaving.enter_context(Engine(directory, environment=proxy.environment))
         proxy.engine_port = engine.port
         yield [leaving.enter_context(_world(adapter, engine, proxy)) for adapter in adapters]

@@ -1,11 +1,12 @@
 """python -m tests.soak [--executions N | --hours H]: all workflows at once, for long, among faults; flat, or explained.
 
-What is measured is appended to a file, which the next soak goes on from, with a fresh embedded AWS; Ctrl-C ends it. Then
-the table is shown and the picture drawn. Ends with 1 when an execution of any run was lost or doubled, or a ledger did
-not balance otherwise.
+What is measured is appended to a file, which the next soak goes on from, with a fresh embedded AWS. Ctrl-C ends it. In
+the end tables are shown and a picture is drawn. Ends with 1 when an execution of any run was lost or doubled, or a
+ledger did not balance otherwise.
 """
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -13,11 +14,15 @@ from rich.console import Console
 
 from tests.faults.workflows import ADAPTERS
 from tests.soak.record import Record
-from tests.soak.run import Goal, soak
-from tests.soak.report import publish, show
+from tests.soak.report import draw, markdown
+from tests.soak.run import Goal, Soak
 from tools import PROJECT
+from tools.bench.page import PICTURES, write_parts
+from tools.bench.page import draw as draw_picture
+from tools.bench.results import Picture
 from tools.engine.processes import begin_with_an_aws_of_its_own
 
+ALT = "Memory, open files, queues and rate over the hours of a soak"
 FILE = PROJECT / ".soak" / "soak.jsonl"
 
 
@@ -38,13 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.report:
         begin_with_an_aws_of_its_own()
         goal = Goal(options.executions or (None if options.hours else 100_000), options.hours)
-        why = soak(record, goal, list(ADAPTERS.values()), options.rate, options.lap, console)
+        why = Soak(record, goal, list(ADAPTERS.values()), options.rate, options.lap, console).run()
     if not record.total("executions"):
         console.print("Nothing was measured.")
         return 1
-    show(record, console)
+    console.print(markdown(record), markup=False, highlight=False, soft_wrap=True)
+    picture = Picture("soak", ALT, functools.partial(draw, record), height=6)
+    draw_picture(picture, PICTURES if options.write else options.file.parent)
     if options.write:
-        publish(record)
+        write_parts({"soak": f"{markdown(record)}\n\n![{ALT}](pictures/soak.svg)"})
     bad = record.total("lost") + record.total("doubled") + len(record.problems)
     return 1 if bad or why == "failed" else 130 if why == "interrupted" else 0
 

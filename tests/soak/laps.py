@@ -5,6 +5,7 @@ What has been balanced is forgotten, so that a soak needs no more memory after h
 
 import functools
 import os
+import secrets
 import signal
 import threading
 import time
@@ -58,23 +59,24 @@ class SteadyProxy(FaultProxy):
         weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
         return super().begin(seeded(random, weights, most=2, share=0.5))
 
-    def begin(self, plan: Plan = no_fault) -> Traffic:
+    def begin(self, _plan: Plan = no_fault) -> Traffic:
         """What it injects is counted once, for all."""
         return Traffic(calls=self.traffic.calls, accepted=self.traffic.accepted)
 
-    def follow(self, plan: Plan) -> None:
+    def follow(self, _plan: Plan) -> None:
         pass
 
 
 class SteadyWorld(World):
     def kill_workers(self) -> int:
         """SIGKILL one process that runs a function of this stack; the others live on, and could grow."""
-        mine = f"{self.engine.directory}/tmp/ministack-lambda-{self.stack.name}-"
-        pids = [pid for pid, command in command_lines().items() if mine in command]
+        mine = f"ministack-lambda-{self.stack.name}-"
+        here = str(self.engine.directory)
+        pids = [pid for pid, command in command_lines().items() if here in command and mine in command]
         if not pids:
             return 0
         with suppress(ProcessLookupError):
-            os.kill(Random().choice(pids), signal.SIGKILL)
+            os.kill(secrets.choice(pids), signal.SIGKILL)
         return 1
 
     def forget(self) -> None:
@@ -86,7 +88,7 @@ class SteadyWorld(World):
 
 
 class SteadyLedger(Ledger):
-    def __init__(self, pace: Pace, *arguments: Any) -> None:  # noqa: ANN401 - Ledger's
+    def __init__(self, pace: Pace, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._pace = pace
 
@@ -118,11 +120,16 @@ class Track:
 
     def lap(self, executions: int, seed: str, pace: Pace) -> Lap:
         """About so many executions of each workflow. Raises Stopped, or what clients raise when the engine is gone."""
-        traffic = self.proxy.begin_lap(Random(seed))
+        traffic = self.proxy.begin_lap(Random(seed))  # noqa: S311 - reproducible is meant
 
         def run(world: SteadyWorld) -> tuple[Result, list[str]]:
-            ledger = functools.partial(SteadyLedger, pace)
-            result = play(world.adapter.mixed, world, executions, f"{seed} {world.adapter.name}", ledger=ledger)
+            result = play(
+                world.adapter.mixed,
+                world,
+                executions,
+                f"{seed} {world.adapter.name}",
+                make_ledger=functools.partial(SteadyLedger, pace),
+            )
             problems = result.problems + check_afterwards(world)
             world.forget()
             return result, [f"{world.adapter.name}: {problem}" for problem in problems]
@@ -147,5 +154,7 @@ class Track:
 
 @contextmanager
 def track_in(directory: Path, adapters: Sequence[Adapter]) -> Iterator[Track]:
-    with SteadyProxy() as proxy, worlds_in(directory, *adapters, proxy=proxy, world=SteadyWorld) as worlds:
-        yield Track(worlds, proxy)
+    with worlds_in(directory, *adapters, make_proxy=SteadyProxy) as worlds:
+        proxy = worlds[0].proxy
+        assert isinstance(proxy, SteadyProxy)
+        yield Track([SteadyWorld(**vars(world)) for world in worlds], proxy)

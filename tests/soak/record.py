@@ -28,7 +28,7 @@ class Record:
             path.write_text(whole + newline, encoding="utf-8")
         return cls(path, [json.loads(line) for line in whole.splitlines()])
 
-    def append(self, kind: str, seconds: float, **what: Any) -> None:  # noqa: ANN401 - any JSON
+    def append(self, kind: str, seconds: float, **what: Any) -> None:
         line = {"kind": kind, "seconds": round(seconds, 1), **what}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:

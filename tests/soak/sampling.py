@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,7 +43,7 @@ class Sampler:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
 
@@ -54,7 +53,7 @@ class Sampler:
                 self._take(self.sample())
 
     def sample(self) -> Sample:
-        mark = re.compile(rf"{re.escape(str(self._engine.directory))}/tmp/ministack-lambda-(\S+)-[^-\s/]+(?:/|\s|$)")
+        mark = re.compile(re.escape(str(self._engine.directory)) + r"\S*/ministack-lambda-(\S+)-[^-\s/]+(?:/|\s|$)")
         functions: dict[str, list[float]] = {}
         engine = 0.0
         for pid, kilobytes, command in _processes():

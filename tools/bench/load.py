@@ -72,7 +72,7 @@ def measure(progress: Progress, folder: Path) -> Result:
             )
         )
     columns = ("Workflow", "Load", "The last ended after, s", "Executions/s", "Invocations by queues and streams")
-    return Result(tables=[Table("Load at the edges", columns, rows)], notes=[machine("make load")])
+    return Result(tables=[Table("Load at the edges", columns, rows)], notes=[machine("python -m tools bench load")])
 
 
 def play(load: Load, directory: Path) -> Measured:
