@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -23,9 +23,13 @@ from tests.faults.ledger import Ledger, check_afterwards
 from tests.faults.proxy import NETWORK_FAULTS, Fault, FaultProxy, Plan, Traffic, no_fault, seeded
 from tests.faults.rounds import Result, play
 from tests.faults.world import World, worlds_in
+from tools.engine.engine import Engine
 from tools.engine.processes import command_lines
+from tools.stack import Stack
 
 LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
+
+SHARE = 0.2  # of the calls, that meet a fault or two
 
 
 class Stopped(Exception):
@@ -57,7 +61,7 @@ class SteadyProxy(FaultProxy):
 
     def begin_lap(self, random: Random) -> Traffic:
         weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
-        return super().begin(seeded(random, weights, most=2, share=0.5))
+        return super().begin(seeded(random, weights, most=2, share=SHARE))
 
     def begin(self, _plan: Plan = no_fault) -> Traffic:
         """What it injects is counted once, for all."""
@@ -67,7 +71,35 @@ class SteadyProxy(FaultProxy):
         pass
 
 
+class LapClock:
+    """The clock of an embedded AWS whose workflows share it: it moves when those who do not move it are done."""
+
+    def __init__(self, workflows: int) -> None:
+        self._busy = workflows
+        self._changed = threading.Condition()
+
+    def done(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+    def skip(self, engine: Engine, seconds: float, pace: Pace) -> None:
+        """Raises Stopped."""
+        self.done()
+        with self._changed:
+            while self._busy > 0 and not pace.stopped.is_set():
+                self._changed.wait(LOOK_SECONDS)
+            if pace.stopped.is_set():
+                raise Stopped
+            engine.skip(seconds)
+            self._busy += 1
+
+
+@dataclass
 class SteadyWorld(World):
+    clock: LapClock | None = None
+    pace: Pace | None = None
+
     def kill_workers(self) -> int:
         """SIGKILL one process that runs a function of this stack; the others live on, and could grow."""
         mine = f"ministack-lambda-{self.stack.name}-"
@@ -79,18 +111,66 @@ class SteadyWorld(World):
             os.kill(secrets.choice(pids), signal.SIGKILL)
         return 1
 
+    def skip(self, seconds: float) -> None:
+        assert self.clock
+        assert self.pace
+        self.clock.skip(self.engine, seconds, self.pace)
+
+    def begin_lap(self, clock: LapClock, pace: Pace) -> None:
+        """Nothing of earlier laps is known any more."""
+        self.clock, self.pace = clock, pace
+        self.adapter = type(self.adapter)()
+        self.adapter.prepare(self)
+
     def forget(self) -> None:
-        """What earlier laps left here and in the log, where their secrets have been searched."""
+        """What is left of a lap whose ledger has been balanced goes: here and, as retention would remove it, there."""
         self.due.clear()
         self.secrets.clear()
         self.notifications.forget()
-        self.stack.client("logs").delete_log_group(logGroupName=self.stack.outputs["FunctionLogGroupName"])
+        for resource in self.stack.resources():
+            empty = EMPTY.get(resource["ResourceType"])
+            if empty:
+                empty(self.stack, resource["PhysicalResourceId"])
+
+
+def _empty_bucket(stack: Stack, name: str) -> None:
+    s3 = stack.client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name, MaxKeys=1000):
+        versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
+        objects = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+        if objects:
+            s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+
+
+def _empty_table(stack: Stack, name: str) -> None:
+    dynamodb = stack.client("dynamodb")
+    for page in dynamodb.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk"):
+        for item in page["Items"]:
+            dynamodb.delete_item(TableName=name, Key=item)
+
+
+def _empty_log_group(stack: Stack, name: str) -> None:
+    logs = stack.client("logs")
+    logs.delete_log_group(logGroupName=name)
+    logs.create_log_group(logGroupName=name)
+
+
+EMPTY: dict[str, Callable[[Stack, str], None]] = {
+    "AWS::S3::Bucket": _empty_bucket,
+    "AWS::DynamoDB::Table": _empty_table,
+    "AWS::Logs::LogGroup": _empty_log_group,
+}
 
 
 class SteadyLedger(Ledger):
-    def __init__(self, pace: Pace, *arguments: Any) -> None:
+    def __init__(self, lap: str, pace: Pace, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._lap = lap
         self._pace = pace
+
+    def start_some(self, prefix: str, count: int) -> list[str]:
+        """Under names that no other lap has given."""
+        return super().start_some(f"{self._lap}-{prefix}", count)
 
     def _start(self, case: Case) -> str:
         self._pace.wait()
@@ -118,18 +198,20 @@ class Track:
     worlds: Sequence[SteadyWorld]
     proxy: SteadyProxy
 
-    def lap(self, executions: int, seed: str, pace: Pace) -> Lap:
+    def lap(self, number: int, executions: int, pace: Pace) -> Lap:
         """About so many executions of each workflow. Raises Stopped, or what clients raise when the engine is gone."""
-        traffic = self.proxy.begin_lap(Random(seed))  # noqa: S311 - reproducible is meant
+        name, clock = f"lap{number}", LapClock(len(self.worlds))
+        traffic = self.proxy.begin_lap(Random(name))  # noqa: S311 - reproducible is meant
 
         def run(world: SteadyWorld) -> tuple[Result, list[str]]:
-            result = play(
-                world.adapter.mixed,
-                world,
-                executions,
-                f"{seed} {world.adapter.name}",
-                make_ledger=functools.partial(SteadyLedger, pace),
-            )
+            world.begin_lap(clock, pace)
+            ledger = functools.partial(SteadyLedger, name, pace)
+            try:
+                result = play(
+                    world.adapter.mixed, world, executions, f"{name} {world.adapter.name}", make_ledger=ledger
+                )
+            finally:
+                clock.done()
             problems = result.problems + check_afterwards(world)
             world.forget()
             return result, [f"{world.adapter.name}: {problem}" for problem in problems]

@@ -88,7 +88,7 @@ class Soak:
         ):
             while not self.goal.reached(self.record, self._seconds() - self._before):
                 number, begun = sum(1 for _ in self.record.of(BALANCED)) + 1, self._seconds()
-                done = track.lap(self.lap, f"lap {number}", pace)
+                done = track.lap(number, self.lap, pace)
                 took = round(self._seconds() - begun, 1)
                 found = {"counts": done.counts, "injected": done.injected, "problems": done.problems}
                 self.record.append(BALANCED, self._seconds(), took=took, **found)

@@ -36,7 +36,7 @@ def test_a_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert sum(done["injected"].values()) > 0
     for sample in record.of(SAMPLED):
         assert sample["engine"]["MB"] > 10
-        assert all(size > 10 for sizes in sample["functions"].values() for size in sizes)
+        assert all(size > 0 for sizes in sample["functions"].values() for size in sizes)
     assert any(sample["functions"] for sample in record.of(SAMPLED))
     # And the file has all of it
     assert Record.read(record.path).lines == json.loads(json.dumps(record.lines))
