@@ -37,6 +37,10 @@ class World:
                 os.kill(pid, signal.SIGKILL)
         return len(pids)
 
+    def skip(self, seconds: float) -> None:
+        """Moves the clock of the workflows forward."""
+        self.engine.skip(seconds)
+
     # -------------------------------------------------------------- queues
     @property
     def queue(self) -> str:

@@ -72,10 +72,14 @@ class SteadyProxy(FaultProxy):
 
 
 class LapClock:
-    """The clock of an embedded AWS whose workflows share it: it moves when those who do not move it are done."""
+    """The clock of an embedded AWS, which its workflows share in a lap: it moves when nobody needs it to stand still.
+
+    That is when each workflow is done, or waits for it to move. Of several, the one that wants the least goes first.
+    """
 
     def __init__(self, workflows: int) -> None:
         self._busy = workflows
+        self._wanted: list[float] = []
         self._changed = threading.Condition()
 
     def done(self) -> None:
@@ -87,12 +91,15 @@ class LapClock:
         """Raises Stopped."""
         self.done()
         with self._changed:
-            while self._busy > 0 and not pace.stopped.is_set():
+            self._wanted.append(seconds)
+            while self._busy > 0 or seconds > min(self._wanted):
                 self._changed.wait(LOOK_SECONDS)
-            if pace.stopped.is_set():
-                raise Stopped
+                if pace.stopped.is_set():
+                    raise Stopped
             engine.skip(seconds)
+            self._wanted.remove(seconds)
             self._busy += 1
+            self._changed.notify_all()
 
 
 @dataclass
