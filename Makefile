@@ -13,7 +13,7 @@ OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # What is typed reaches a command through its environment, as it was typed: no $ in it is make's, no quote the shell's
-VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION FILES FUNCTION LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE
+VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION FILES FUNCTION LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE WORKFLOW
 define as_typed
 $(if $(strip $(value $(1))),,$(error $(1) is empty: give it a value, or leave it out))
 override $(1) := $$(value $(1))
@@ -87,8 +87,8 @@ test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
 	@$(if $(strip $(value STACK)),,$(error Name the stack, as in: make test-aws STACK=payment-callback))
 	@STACK_NAME="$$STACK" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
 
-faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault
-	@.venv/bin/python -m tests.faults
+faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions through every fault  [WORKFLOW=…]
+	@.venv/bin/python -m tests.faults $(call option,--workflow,WORKFLOW)
 
 simulate: .venv/test.stamp .venv-engine/engine.stamp ## play made-up stories of each workflow  [EXAMPLES=2000]
 	@EXAMPLES="$${EXAMPLES-2000}" .venv/bin/python -m pytest -s tests/simulation

@@ -166,6 +166,7 @@ def find(page: Page, text: str) -> None:
 def go_to_answer(page: Page, arn: str) -> None:
     find(page, name(arn))
     page.get_by_role("link", name=re.compile(f"Answer .* of {name(arn)}")).click()
+    page.wait_for_url("**/answer?*", wait_until="load")  # the page's script checks what is sent
 
 
 def test_a_wait_is_resumed_from_its_row(stack: Stack, open_desk: Open) -> None:

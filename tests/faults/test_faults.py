@@ -1,19 +1,22 @@
-"""The rounds of `python -m tests.faults`, with few executions each."""
+"""The rounds of `make faults`, with few executions each."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.adapter import Round
 from tests.faults.ledger import check_afterwards
-from tests.faults.rounds import MIXED, ROUNDS, Round, play
-from tests.faults.world import World, world_in
+from tests.faults.payment import PaymentCallback
+from tests.faults.rounds import play
+from tests.faults.world import World, worlds_in
 
-ALL = [(MIXED, 60), *((round_, 10) for round_ in ROUNDS)]
+LONG = ("access denied",)  # the round of all faults has it, too
+ALL = [(PaymentCallback.mixed, 60), *((each, 10) for each in PaymentCallback.rounds if each.name not in LONG)]
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_in(tmp_path_factory.mktemp("world") / "engine") as world:
+    with worlds_in(tmp_path_factory.mktemp("world") / "engine", PaymentCallback()) as [world]:
         yield world
 
 
