@@ -243,7 +243,7 @@ def test_failed_heartbeats_are_survived_and_hiding_does_not_depend_on_them(
     assert [code for code in (*PASSING, "RequestThrottled") if f"a heartbeat failed: {code}" not in caplog.text] == []
 
 
-def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
+def test_a_heartbeat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
     # Given a heartbeat that takes longer than the work
     under_way = threading.Event()
     shown_in: list[int] = []
