@@ -48,11 +48,11 @@ def play(round_: Round, world: World, executions: int, seed: int, progress: Prog
 
 
 # ------------------------------------------------------------------ between the functions and the services
-def api_fault(fault: Fault, most: int) -> Run:
-    """Each call meets the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
+def api_fault(fault: Fault, most: int, share: float = 1) -> Run:
+    """Each call, or a share of them, meets the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
-        world.proxy.follow(seeded(random, {fault: 1}, most))
+        world.proxy.follow(seeded(random, {fault: 1}, most, share))
         ledger.start_some("api", count)
 
     return run
@@ -121,12 +121,12 @@ WORKER_ROUNDS = [
 
 
 # ------------------------------------------------------------------ everything at once
-def all_of(disturbances: Sequence[Run]) -> Run:
-    """A wave of executions for each disturbance in turn, and network faults all the while."""
+def all_of(disturbances: Sequence[Run], share: float = 0.5) -> Run:
+    """A wave of executions for each disturbance in turn, and network faults all the while, for a share of the calls."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
         weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
-        world.proxy.follow(seeded(random, weights, most=2, share=0.5))
+        world.proxy.follow(seeded(random, weights, most=2, share=share))
         waves = list(disturbances) * max(1, count // (WAVE * len(disturbances)))
         for number, disturb in enumerate(waves):
             size = count * (number + 1) // len(waves) - count * number // len(waves)
