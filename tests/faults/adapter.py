@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SUCCEEDED, ABORTED = "SUCCEEDED", "ABORTED"
 UNDELIVERABLE = "Callback.Undeliverable"
-TIMED_OUT = "Callback.TimedOut"
+TIMEOUTS = ("Callback.TimedOut", "States.Timeout")  # caught and given a name of ours, or left uncaught
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Case:
 class End:
     """How an execution ended.
 
-    `how`: SUCCEEDED, ABORTED, TIMED_OUT or the error that it failed with. `states`: what it entered, in that order.
+    `how`: SUCCEEDED, ABORTED or the error that it failed with. `states`: what it entered, in that order.
     `answers`: for each wait in turn, what Step Functions accepted for its token, SUCCEEDED or an error, in that order.
     `tokens`: for each wait in turn, what may be its token.
     """
@@ -78,7 +78,7 @@ class Adapter(ABC):
     notifying: ClassVar[Mapping[str, str]] = {}
     """By the state that publishes: the outcome that its notification names."""
     outside_threads: ClassVar[int] = 0
-    """How many threads call `outside` again and again while a round is under way."""
+    """How many threads call `outside` again and again while a round is under way, but for `Ledger.consumer_off`."""
     rounds: Sequence[Round] = ()
     """Each brings one fault; see tests.faults.rounds for those that fit any workflow."""
     mixed: Round
@@ -116,7 +116,7 @@ class Adapter(ABC):
 
     def answers_due(self, case: Case, end: End) -> list[str]:
         """What must have been accepted for the last token. A stopped execution may have been answered or not."""
-        return [] if end.how in (TIMED_OUT, "States.Timeout") else [end.how]
+        return [] if end.how in TIMEOUTS else [end.how]
 
     def complaints(self, execution_id: str, case: Case, end: End, notified: list[dict[str, Any]]) -> Iterator[str]:
         """What is wrong with how an execution ended and what was notified of it, beside number and outcome.

@@ -8,16 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import cycle
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
 
-from tests.faults.adapter import ABORTED, SUCCEEDED, TIMED_OUT, UNDELIVERABLE, Adapter, Case, End, Round
+from tests.faults.adapter import ABORTED, SUCCEEDED, TIMEOUTS, UNDELIVERABLE, Adapter, Case, End, Round
 from tests.faults.ledger import Ledger
-from tests.faults.messages import unreadable_messages
-from tests.faults.proxy import Fault
-from tests.faults.rounds import WORKER_ROUNDS, all_of, api_fault, break_worker, deliver_late_and_twice, stop_some
+from tests.faults.rounds import (
+    QUEUE_ROUNDS,
+    all_of,
+    break_worker,
+    deliver_late_and_twice,
+    forge,
+    network_rounds,
+    send_unreadable,
+    stop_some,
+)
 from tests.faults.world import World
 from tools.stack import poll
 
@@ -127,19 +134,26 @@ def start_and_kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
     with world.stack.consumer_off(OUTBOX):
         executions = ledger.start_some("killed", count)
         world.wait_for_depth(count)
-    for _ in range(2):
+    for _twice in range(2):
         ledger.inject("kill", poll("a function to kill", lambda: world.kill_workers() or None))
         _partner(world).await_files(executions)
-
-
-def send_unreadable(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    ledger.send_unreadable(*unreadable_messages(random, 9))
-    ledger.start_some("among-unreadable", count)
 
 
 def _partner(world: World) -> "FileExchange":
     assert isinstance(world.adapter, FileExchange)
     return world.adapter
+
+
+DISTURBANCES = [
+    send_unreadable,
+    forge,
+    start_and_kill,
+    deliver_late_and_twice,
+    events_astray,
+    stop_some,
+    break_worker,
+    break_inbox,
+]
 
 
 class FileExchange(Adapter):
@@ -149,38 +163,18 @@ class FileExchange(Adapter):
     worker = OUTBOX
     variable = BUCKET
     notifications = "NotificationTestQueueUrl"
-    notifying = {"NotifySuccess": SUCCEEDED, "NotifyFailure": "FAILED"}
+    notifying: ClassVar = {"NotifySuccess": SUCCEEDED, "NotifyFailure": "FAILED"}
     outside_threads = 4
     rounds = (
-        Round("throttled", api_fault(Fault.THROTTLE, most=3, share=0.3), redelivery=9),
-        Round("error 500", api_fault(Fault.ERROR, most=3, share=0.3), redelivery=9),
-        Round("access denied", api_fault(Fault.REFUSE, most=1, share=0.1), redelivery=9),
-        Round("slow answers", api_fault(Fault.SLOW, most=2, share=0.3), redelivery=15),
-        Round("cut before", api_fault(Fault.CUT_BEFORE, most=3, share=0.3), redelivery=9),
-        Round("cut after", api_fault(Fault.CUT_AFTER, most=2), redelivery=9),
+        *network_rounds(share=0.3, redelivery=9),
         Round("killed at work", start_and_kill, redelivery=9),
-        *WORKER_ROUNDS,
+        *QUEUE_ROUNDS,
         Round("events doubled, late, shuffled", events_astray, redelivery=3),
         Round("events lost", events_lost, redelivery=3),
         Round("partner silent, then late", silence, redelivery=3),
         Round("inbox broken", break_inbox, redelivery=3),
     )
-    mixed = Round(
-        "all of them",
-        all_of(
-            [
-                send_unreadable,
-                start_and_kill,
-                deliver_late_and_twice,
-                events_astray,
-                stop_some,
-                break_worker,
-                break_inbox,
-            ]
-        ),
-        redelivery=15,
-        reported=0.1,
-    )
+    mixed = Round("all of them", all_of(DISTURBANCES, share=0.3), redelivery=15, reported=0.1)
 
     def __init__(self) -> None:
         self._dropped: defaultdict[str, list[tuple[File, str]]] = defaultdict(list)  # by uuid, with their contents
@@ -209,7 +203,7 @@ class FileExchange(Adapter):
             for file in PLANS.get(info["plan"], []):
                 self.drop(uuid, file, info["card"])
             self._answered.add(uuid)
-            ledger.inject(info["plan"])
+            ledger.inject(info["plan"], info["plan"] not in ("success", "failure"))
         return bool(mine)
 
     def drop(self, uuid: str, file: File, card: str) -> None:
@@ -245,7 +239,7 @@ class FileExchange(Adapter):
     # -------------------------------------------------------------- what must have come of it
     def complaints(self, execution_id: str, case: Case, end: End, notified: list[dict[str, Any]]) -> Iterator[str]:
         uuid = uuid_of(execution_id)
-        ways = {TIMED_OUT} if case.plan == SILENCE else {file.how for file, _ in self._dropped[uuid]}
+        ways = {TIMEOUTS[0]} if case.plan == SILENCE else {file.how for file, _ in self._dropped[uuid]}
         if end.how not in ways | {UNDELIVERABLE, ABORTED}:
             yield f"ended with {end.how}, planned: {case.plan}"
         if end.how == SUCCEEDED and end.output not in self._contents(uuid, SUCCEEDED):
@@ -275,7 +269,7 @@ class FileExchange(Adapter):
             yield f"ended with {end.how} and left a file in inbound/"
         dropped = sum(file.name != HEARTBEAT.name for file, _ in self._dropped[uuid])
         if len(processed + kept["rejected"]) != dropped:
-            yield f"ended with {end.how}, {dropped} files dropped, {len(processed)} accepted, {len(kept['rejected'])} rejected"
+            yield f"dropped {dropped} files: {len(processed)} are accepted, {len(kept['rejected'])} rejected"
         if end.how in (SUCCEEDED, FAILURE.how):
             accepted = [json.loads(self._text(key)) for key in processed]
             if accepted != [end.output if end.how == SUCCEEDED else json.loads(FAILURE.content)]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.faults.adapter import ABORTED, SUCCEEDED, UNDELIVERABLE, Case, End
+from tests.faults.adapter import ABORTED, SUCCEEDED, TIMEOUTS, UNDELIVERABLE, Case, End
 from tests.faults.proxy import Traffic, ticket_of
 from tests.faults.world import World
 from tools.stack import poll
@@ -36,6 +36,7 @@ class Count:
     survived: int  # ended as it would have without the fault
     reported: int  # failed with Callback.Undeliverable
     stopped: int
+    timed_out: int  # nobody answered in time
     lost: int  # no end, no notification, or an unreadable message that is not in quarantine
     doubled: int  # more than one notification, or two answers accepted for one token
 
@@ -55,6 +56,8 @@ class Ledger:
         self._cases: dict[str, Case] = {}
         self._unreadable: list[str] = []
         self._changed = threading.Condition()
+        self._paused = False
+        self._turns = 0  # of the world outside, under way
 
     # -------------------------------------------------------------- what goes in
     def start(self, cases: Iterable[Case]) -> list[str]:
@@ -123,12 +126,24 @@ class Ledger:
         ended = threading.Event()
         adapter = self.world.adapter
 
+        def turn() -> bool:
+            with self._changed:
+                if self._paused:
+                    return False
+                self._turns += 1
+            try:
+                return adapter.outside(self.world, self)
+            except (BotoCoreError, ClientError):
+                return False
+            finally:
+                with self._changed:
+                    self._turns -= 1
+                    self._changed.notify_all()
+
         def work() -> None:
             while not ended.is_set():
                 try:
-                    busy = adapter.outside(self.world, self)
-                except (BotoCoreError, ClientError):
-                    busy = False
+                    busy = turn()
                 except Exception as error:  # noqa: BLE001 - a thread that dies unseen would look like lost executions
                     self.problems.append(f"the world outside broke: {type(error).__name__}")
                     return
@@ -144,6 +159,21 @@ class Ledger:
             ended.set()
             for thread in threads:
                 thread.join()
+
+    @contextmanager
+    def consumer_off(self) -> Iterator[None]:
+        """Nothing reads the queue of the requests meanwhile, neither a function nor the world outside."""
+        if self.world.adapter.worker:
+            with self.world.stack.consumer_off(self.world.adapter.worker):
+                yield
+            return
+        with self._changed:
+            self._paused = True
+            self._changed.wait_for(lambda: self._turns == 0)
+        try:
+            yield
+        finally:
+            self._paused = False
 
     # -------------------------------------------------------------- what comes out
     def look(self) -> int:
@@ -204,11 +234,13 @@ class Ledger:
         doubled = self._check_ends()
         self.problems += self.world.adapter.afterwards(self.world, self)
         ways = Counter(end.how for end in self.ends.values())
+        timed_out = sum(ways[how] for how in TIMEOUTS)
         return Count(
             executions=len(self._cases),
-            survived=ways.total() - ways[UNDELIVERABLE] - ways[ABORTED],
+            survived=ways.total() - ways[UNDELIVERABLE] - ways[ABORTED] - timed_out,
             reported=ways[UNDELIVERABLE],
             stopped=ways[ABORTED],
+            timed_out=timed_out,
             lost=running + unnotified + missing.total(),
             doubled=overnotified + doubled,
         )
@@ -267,9 +299,8 @@ class Ledger:
             if answered != adapter.answers_due(case, end):
                 yield f"ended with {end.how} and were answered with {', '.join(answered) or 'nothing'}"
             outcome = SUCCEEDED if end.how == SUCCEEDED else "FAILED"
-            if adapter.notifying and [one for one in adapter.due(case, end) if one in (SUCCEEDED, "FAILED")] != [
-                outcome
-            ]:
+            ends_due = [one for one in adapter.due(case, end) if one in (SUCCEEDED, "FAILED")]
+            if adapter.notifying and ends_due != [outcome]:
                 yield f"ended with {end.how} by way of {', '.join(end.states)}"
         yield from adapter.complaints(execution_id, case, end, bodies)
 

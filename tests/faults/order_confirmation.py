@@ -1,22 +1,20 @@
 """The order confirmation: people and programs who decide, and the faults of the API, the stream and the workflow."""
 
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from itertools import count as numbers
 from itertools import cycle
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from tests.faults.adapter import ABORTED, SUCCEEDED, Adapter, Case, End, Round
 from tests.faults.ledger import WORD, Ledger
-from tests.faults.proxy import Fault
-from tests.faults.rounds import all_of, api_fault
+from tests.faults.rounds import all_of, network_rounds
 from tests.faults.world import World
 from tools.engine.rest import Answer, call, reachable
 from tools.stack import poll
@@ -26,7 +24,7 @@ WAITING, NOT_CARRIED_OUT = "WAITING", "NOT_CARRIED_OUT"
 EXPIRED = "Order.Expired"
 STATES = {SUCCEEDED: "CONFIRMED", "Order.Cancelled": "CANCELLED", EXPIRED: "EXPIRED", ABORTED: "STOPPED"}
 DAY_BUT_ONE_HOUR, HOUR = 82_800, 3_600  # of the two states that wait
-PATIENCE = 120  # seconds for which somebody tries again what the API could not do
+PASSING = {429, 500, 502, 503, 504}  # somebody who gets these from the API tries again
 PLANS = {
     "confirmed": [True],
     "cancelled": [False],
@@ -43,7 +41,7 @@ SCANNERS_FORMS = [{}, {"decision": ""}, {"decision": "yes"}, {"comment": "x"}]
 
 # ------------------------------------------------------------------ faults of the API, the stream and the workflow
 def key_throttled(world: World, ledger: Ledger, count: int, _: Random) -> None:
-    """The key may ask twice in a second: whoever asks more often is refused, and asks again."""
+    """The key may ask five times in a second: whoever asks more often is refused, and asks again."""
     client = world.stack.client("apigateway")
     [plan] = client.get_usage_plans(keyId=world.stack.outputs["OrderApiKeyId"])["items"]
     before = plan["throttle"]
@@ -53,9 +51,11 @@ def key_throttled(world: World, ledger: Ledger, count: int, _: Random) -> None:
         operations = [{"op": "replace", "path": path, "value": str(value)} for path, value in values.items()]
         client.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
 
+    throttled = len(_orders(world).throttled)
     limit(5, 5)
     try:
         ledger.start_some("throttled", count)
+        ledger.inject("throttled request", len(_orders(world).throttled) - throttled)
     finally:
         limit(before["rateLimit"], before["burstLimit"])
 
@@ -71,7 +71,7 @@ def stream_fails(world: World, ledger: Ledger, count: int, _: Random) -> None:
 
 def stop_and_redrive(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """A third is stopped before anybody decides; half of them are redriven, at once, and then decided."""
-    with _orders(world).people_away():
+    with ledger.consumer_off():
         waiting = ledger.start_some("stopped", count)
         _orders(world).await_waits(waiting)
         stopped = random.sample(waiting, count // 3)
@@ -87,10 +87,10 @@ def start_and_kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
 
     Not while links are made: the embedded AWS ends all processes of a function when it finds one of them dead.
     """
-    with _orders(world).people_away():
+    with ledger.consumer_off():
         waiting = ledger.start_some("killed", count)
         _orders(world).await_waits(waiting)
-    for _ in range(2):
+    for _twice in range(2):
         ledger.inject("kill", poll("a function to kill", lambda: world.kill_workers() or None))
         _orders(world).await_decisions(waiting)
 
@@ -103,7 +103,7 @@ def nobody_hears(world: World, ledger: Ledger, count: int, random: Random) -> No
         world.stack.pass_time(DAY_BUT_ONE_HOUR)
         _orders(world).await_waits(waiting, "WaitForDecision")
         for execution_id in random.sample(waiting, count // 2):
-            _orders(world).decide(order_id_of(execution_id), is_confirmed=random.random() < 0.5)
+            _orders(world).decide(order_id_of(execution_id), random.random() < 0.5)
             ledger.inject("lost callback")
         world.stack.pass_time(HOUR)
 
@@ -117,39 +117,38 @@ def _orders(world: World) -> "OrderConfirmation":
     return world.adapter
 
 
+DISTURBANCES = [start_and_kill, key_throttled, stream_fails, stop_and_redrive]
+
+
 class OrderConfirmation(Adapter):
     name = "order-confirmation"
     machine = "OrderConfirmationStateMachineArn"
     queues = ()
     notifications = "NotificationTestQueueUrl"
-    notifying = {"SendLink": WAITING, "SendReminder": WAITING, "CompleteOrder": SUCCEEDED, "NotifyFailure": "FAILED"}
+    notifying: ClassVar = {
+        "SendLink": WAITING,
+        "SendReminder": WAITING,
+        "CompleteOrder": SUCCEEDED,
+        "NotifyFailure": "FAILED",
+    }
     outside_threads = 4
     rounds = (
-        Round("throttled", api_fault(Fault.THROTTLE, most=5, share=0.1), redelivery=1),
-        Round("error 500", api_fault(Fault.ERROR, most=5, share=0.1), redelivery=1),
-        Round("access denied", api_fault(Fault.REFUSE, most=1, share=0.1), redelivery=1),
-        Round("slow answers", api_fault(Fault.SLOW, most=2, share=0.05), redelivery=1),
-        Round("cut before", api_fault(Fault.CUT_BEFORE, most=5, share=0.1), redelivery=1),
-        Round("cut after", api_fault(Fault.CUT_AFTER, most=2, share=0.2), redelivery=1),
+        *network_rounds(share=0.1, redelivery=1),
         Round("killed at work", start_and_kill, redelivery=1),
         Round("key throttled", key_throttled, redelivery=1),
         Round("stream's batches fail", stream_fails, redelivery=1),
         Round("stopped and redriven", stop_and_redrive, redelivery=1),
         Round("decided late, callbacks lost", nobody_hears, redelivery=1),
     )
-    mixed = Round(
-        "all of them",
-        all_of([start_and_kill, key_throttled, stream_fails, stop_and_redrive], share=0.05),
-        redelivery=1,
-    )
+    mixed = Round("all of them", all_of(DISTURBANCES, share=0.05), redelivery=1)
 
     def __init__(self) -> None:
         self._replies: defaultdict[str, list[tuple[bool, int]]] = defaultdict(list)
         self._begun: set[str] = set()
         self._decided: set[str] = set()
         self._redriven: Counter[str] = Counter()
-        self._away = threading.Event()
         self._by_scanners: list[str] = []
+        self.throttled: list[str] = []
         self._numbers = numbers(1)
         self._one_at_a_time = threading.Lock()
 
@@ -177,7 +176,7 @@ class OrderConfirmation(Adapter):
             posts = [pool.submit(self._tried, "POST", "/orders", case.input) for _ in range(2)]
         assert {post.result().status for post in posts} == {202}
         if case.plan == EARLY:
-            self.decide(order_id, is_confirmed=True)
+            self.decide(order_id, True)
         return self._execution_of(order_id)
 
     def _execution_of(self, order_id: str) -> str:
@@ -186,28 +185,26 @@ class OrderConfirmation(Adapter):
     # -------------------------------------------------------------- people, and programs with the key
     def outside(self, world: World, ledger: Ledger) -> bool:
         """Some who got their links decide, as their plans say."""
-        if self._away.is_set():
-            return False
         with self._one_at_a_time:
             mine = [one for one in ledger.running() if one not in self._begun and self._link(one)][:5]
             self._begun.update(mine)
         for execution_id in mine:
-            plan, order_id, link = (
-                ledger.case_of(execution_id).plan,
-                order_id_of(execution_id),
-                self._link(execution_id),
-            )
-            if plan == SCANNED:
-                self._scan(order_id, link)
-            with ThreadPoolExecutor(2) as pool:
-                decisions = [] if plan in (EARLY, LATE) else PLANS[plan]
-                for number, is_confirmed in enumerate(decisions):
-                    pool.submit(self.decide, order_id, is_confirmed=is_confirmed, link=link if number == 0 else None)
+            plan = ledger.case_of(execution_id).plan
+            self._decide_as_planned(order_id_of(execution_id), plan, self._link(execution_id))
             self._decided.add(execution_id)
-            ledger.inject(plan)
+            ledger.inject(plan, plan not in ("confirmed", "cancelled"))
         return bool(mine)
 
-    def decide(self, order_id: str, *, is_confirmed: bool, link: str | None = None) -> None:
+    def _decide_as_planned(self, order_id: str, plan: str, link: str) -> None:
+        """All at once: the first by the link, the others with the key."""
+        if plan == SCANNED:
+            self._scan(order_id, link)
+        with ThreadPoolExecutor(2) as pool:
+            links = [link, ""]
+            decisions = [] if plan in (EARLY, LATE) else PLANS[plan]
+            list(pool.map(lambda is_confirmed, by: self.decide(order_id, is_confirmed, by), decisions, links))
+
+    def decide(self, order_id: str, is_confirmed: bool, link: str = "") -> None:
         """By the link, or with the key; what the API could not do is tried again."""
         if link:
             answer = self._tried("POST", link, form={"decision": "confirm" if is_confirmed else "cancel"})
@@ -221,14 +218,6 @@ class OrderConfirmation(Adapter):
         if client.describe_execution(executionArn=execution_id)["status"] == ABORTED:
             client.redrive_execution(executionArn=execution_id)
             self._redriven[order_id_of(execution_id)] += 1
-
-    @contextmanager
-    def people_away(self) -> Iterator[None]:
-        self._away.set()
-        try:
-            yield
-        finally:
-            self._away.clear()
 
     def await_decisions(self, executions: list[str]) -> None:
         """Returns when people have done what is planned for all these."""
@@ -249,8 +238,9 @@ class OrderConfirmation(Adapter):
     def _scan(self, order_id: str, link: str) -> None:
         """What mail scanners do with a link."""
         for form in SCANNERS_FORMS:
-            call("GET", link)
-            call("POST", link, form=form)
+            with suppress(OSError):
+                call("GET", link)
+                call("POST", link, form=form)
         if self._item(f"ORDER#{order_id}").get("settled") in DECISIONS:
             self._by_scanners.append(order_id)
 
@@ -262,12 +252,17 @@ class OrderConfirmation(Adapter):
     def _tried(self, method: str, where: str, body: object = None, form: dict[str, str] | None = None) -> Answer:
         """The answer to a request, which is sent again until the API could do it."""
         url, key = (where, None) if "://" in where else (f"{self._url}{where}", self._key)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            answer = call(method, url, key=key, body=body, form=form)
-            if (answer.status < 500 and answer.status != 429) or time.monotonic() > deadline:
-                return answer
-            time.sleep(0.3)
+
+        def once() -> Answer | None:
+            try:
+                answer = call(method, url, key=key, body=body, form=form)
+            except OSError:
+                return None
+            if answer.status == 429:
+                self.throttled.append(where)
+            return None if answer.status in PASSING else answer
+
+        return poll(f"answer to a {method}", once, every=0.3)
 
     def _item(self, pk: str) -> dict[str, Any]:
         table = self._world.stack.outputs["OrderTableName"]
@@ -295,7 +290,7 @@ class OrderConfirmation(Adapter):
     def complaints(self, execution_id: str, case: Case, end: End, notified: list[dict[str, Any]]) -> Iterator[str]:
         order_id = order_id_of(execution_id)
         yield from self._untidy(order_id, end)
-        settled = self._item(f"ORDER#{order_id}").get("settled")
+        settled = str(self._item(f"ORDER#{order_id}").get("settled"))
         replies = self._replies[order_id]
         if settled in DECISIONS and DECISIONS[settled] not in [is_confirmed for is_confirmed, _ in replies]:
             yield "were decided by nobody"

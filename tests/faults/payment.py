@@ -19,11 +19,13 @@ from tests.faults.messages import (
 from tests.faults.proxy import Fault, exactly
 from tests.faults.rounds import (
     NETWORK_ROUNDS,
-    WORKER_ROUNDS,
+    QUEUE_ROUNDS,
     all_of,
     break_worker,
     deliver_late_and_twice,
+    forge,
     kill,
+    send_unreadable,
     stop_some,
 )
 from tests.faults.world import World
@@ -44,7 +46,7 @@ Order = dict[str, Any]
 def five_throttles(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Full batches whose every call is throttled five times: 3 attempts, redelivery, 2 more, and the answer."""
     world.proxy.follow(exactly(5, Fault.THROTTLE))
-    with world.stack.consumer_off(WORKER):
+    with ledger.consumer_off():
         ledger.start_some("throttled", count)
         world.wait_for_depth(count)
     ledger.wait(60)
@@ -55,7 +57,7 @@ def five_throttles(world: World, ledger: Ledger, count: int, _: Random) -> None:
 def strange_messages(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """Messages that are not JSON, hold no token, a forged, a foreign or a settled one, among as many real ones."""
     with waiting_elsewhere(world) as foreign_message:
-        with world.stack.consumer_off(WORKER):
+        with ledger.consumer_off():
             ledger.start_some("real", count)
             world.wait_for_depth(count)
             real = world.take(count)
@@ -72,7 +74,7 @@ def strange_messages(world: World, ledger: Ledger, count: int, random: Random) -
 
 def one_bad_record(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """Batches of nine real messages and one that is unreadable: the nine end in the first delivery."""
-    with world.stack.consumer_off(WORKER):
+    with ledger.consumer_off():
         for depth in range(BATCH, BATCH * -(-count // (BATCH - 1)) + 1, BATCH):
             ledger.start_some("among-ten", BATCH - 1)
             world.wait_for_depth(depth - 1)
@@ -84,7 +86,7 @@ def one_bad_record(world: World, ledger: Ledger, count: int, random: Random) -> 
 
 def oversized(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """Inputs as large as an execution takes, by a note or by the order id, and messages that are larger still."""
-    with world.stack.consumer_off(WORKER):
+    with ledger.consumer_off():
         ledger.start(
             case if field == "nothing" else enlarged(case, field)
             for case in world.adapter.cases("large", count, random)
@@ -112,19 +114,9 @@ def poison(world: World, ledger: Ledger, count: int, _: Random) -> None:
     ledger.require({end.how for end in ledger.ends.values()} == {INVALID, UNDELIVERABLE}, "some were not reported")
 
 
-# ------------------------------------------------------------------ parts of the round that brings all
-def _send_unreadable(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    ledger.send_unreadable(*unreadable_messages(random, 9), oversized_message())
+def _enlarge(world: World, ledger: Ledger, count: int, random: Random) -> None:
     ledger.start(enlarged(case, "note") for case in world.adapter.cases("oversized", count, random))
     ledger.inject("oversized payload", count)
-
-
-def _forge(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    with waiting_elsewhere(world) as message:
-        messages = [*forged_messages(random), message]
-        ledger.inject("forged or foreign token", len(messages))
-        world.send(*messages)
-        ledger.start_some("forged", count)
 
 
 def enlarged(case: Case, field: str) -> Case:
@@ -148,11 +140,11 @@ class PaymentCallback(Adapter):
         Round("one bad record among ten", one_bad_record, redelivery=3),
         Round("oversized payloads", oversized, redelivery=3),
         Round("poison messages", poison, redelivery=POISON_REDELIVERY, reported=1),
-        *WORKER_ROUNDS,
+        *QUEUE_ROUNDS,
     )
     mixed = Round(
         "all of them",
-        all_of([_send_unreadable, _forge, kill, deliver_late_and_twice, stop_some, break_worker]),
+        all_of([send_unreadable, forge, _enlarge, kill, deliver_late_and_twice, stop_some, break_worker]),
         redelivery=9,
         reported=0.1,
     )

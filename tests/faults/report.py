@@ -2,7 +2,10 @@
 
 from tests.faults.rounds import Result
 
-COLUMNS = ("Fault", "Injected", "Executions", "Survived", "Reported", "Stopped", "Lost", "Doubled", "Seconds")
+COLUMNS = (
+    *("Fault", "Injected", "Executions", "Survived", "Reported"),
+    *("Stopped", "Timed out", "Lost", "Doubled", "Seconds"),
+)
 
 
 def markdown(results: list[Result]) -> str:
@@ -19,6 +22,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         count.survived,
         count.reported,
         count.stopped,
+        count.timed_out,
         count.lost,
         count.doubled,
         round(result.seconds),

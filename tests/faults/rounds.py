@@ -7,6 +7,7 @@ from random import Random
 
 from tests.faults.adapter import Round
 from tests.faults.ledger import Count, Ledger, Progress
+from tests.faults.messages import forged_messages, oversized_message, unreadable_messages, waiting_elsewhere
 from tests.faults.proxy import NETWORK_FAULTS, Fault, no_fault, seeded
 from tests.faults.world import World
 from tools.stack import poll
@@ -49,7 +50,7 @@ def play(round_: Round, world: World, executions: int, seed: int, progress: Prog
 
 # ------------------------------------------------------------------ between the functions and the services
 def api_fault(fault: Fault, most: int, share: float = 1) -> Run:
-    """Each call, or a share of them, meets the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
+    """A share of the calls meet the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
         world.proxy.follow(seeded(random, {fault: 1}, most, share))
@@ -81,10 +82,18 @@ NETWORK_ROUNDS = [
 ]
 
 
-# ------------------------------------------------------------------ between the queue and its worker
+def network_rounds(share: float, redelivery: int) -> list[Round]:
+    """For functions that make many calls for one message or record: as above, for a share of the calls."""
+    return [
+        Round(round_.name, api_fault(fault, most, share / 4 if fault is Fault.SLOW else share), redelivery)
+        for round_, fault, most in zip(NETWORK_ROUNDS, NETWORK_FAULTS, [3, 3, 1, 2, 3, 2], strict=False)
+    ]
+
+
+# ------------------------------------------------------------------ in the queue of the requests
 def twice(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Every message is delivered twice."""
-    with world.stack.consumer_off(_worker(world)):
+    with ledger.consumer_off():
         ledger.start_some("twice", count)
         world.wait_for_depth(count)
         ledger.send_twice(world.take(count))
@@ -92,7 +101,7 @@ def twice(world: World, ledger: Ledger, count: int, _: Random) -> None:
 
 def consumer_off(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Nothing reads the queue for a while."""
-    with world.stack.consumer_off(_worker(world)):
+    with ledger.consumer_off():
         ledger.start_some("unread", count)
         world.wait_for_depth(count)
         ledger.require(ledger.look() == count, "an execution ended while nothing read its message")
@@ -101,19 +110,14 @@ def consumer_off(world: World, ledger: Ledger, count: int, _: Random) -> None:
 
 def stopped(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """StopExecution while the message waits, for a quarter, and while it may be answered, for another."""
-    with world.stack.consumer_off(_worker(world)):
+    with ledger.consumer_off():
         waiting = ledger.start_some("stopped", count)
         world.wait_for_depth(count)
         ledger.stop(random.sample(waiting, count // 2))
     ledger.stop(random.sample(ledger.start_some("stopped-late", count), count // 2))
 
 
-def _worker(world: World) -> str:
-    assert world.adapter.worker
-    return world.adapter.worker
-
-
-WORKER_ROUNDS = [
+QUEUE_ROUNDS = [
     Round("delivered twice", twice, redelivery=3),
     Round("consumer off", consumer_off, redelivery=3),
     Round("stopped under way", stopped, redelivery=3),
@@ -143,7 +147,7 @@ def kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
 
 
 def deliver_late_and_twice(world: World, ledger: Ledger, count: int, _: Random) -> None:
-    with world.stack.consumer_off(_worker(world)):
+    with ledger.consumer_off():
         ledger.start_some("late", count)
         world.wait_for_depth(count)
         ledger.send_twice(world.take(count // 2))
@@ -156,7 +160,22 @@ def stop_some(_: World, ledger: Ledger, count: int, random: Random) -> None:
 
 def break_worker(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Every invocation of the worker fails for a while."""
+    assert world.adapter.worker
     assert world.adapter.variable
-    with world.stack.without_variable(_worker(world), world.adapter.variable):
+    with world.stack.without_variable(world.adapter.worker, world.adapter.variable):
         ledger.start_some("broken", count)
     ledger.inject("broken worker")
+
+
+def send_unreadable(world: World, ledger: Ledger, count: int, random: Random) -> None:
+    ledger.send_unreadable(*unreadable_messages(random, 9), oversized_message())
+    ledger.start_some("beside-unreadable", count)
+
+
+def forge(world: World, ledger: Ledger, count: int, random: Random) -> None:
+    """Messages with tokens that nobody gave out, or that another state machine did."""
+    with waiting_elsewhere(world) as message:
+        messages = [*forged_messages(random), message]
+        ledger.inject("forged or foreign token", len(messages))
+        world.send(*messages)
+        ledger.start_some("beside-forged", count)
