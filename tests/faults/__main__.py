@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from tests.faults.adapter import Adapter
 from tests.faults.ledger import check_afterwards
-from tests.faults.report import details, markdown
+from tests.faults.report import details, rounds_table, workflows_table
 from tests.faults.rounds import Result, play
 from tests.faults.workflows import ADAPTERS
 from tests.faults.world import worlds_in
@@ -33,23 +33,26 @@ def main() -> int:
     begin_with_an_aws_of_its_own()
     console = Console()
     problems: list[str] = []
+    played: dict[str, list[Result]] = {}
     started = time.monotonic()
     try:
         for name in [options.workflow] if options.workflow else ADAPTERS:
-            problems += _play_all(ADAPTERS[name](), options, console)
+            played[name], found = _play_all(ADAPTERS[name](), options, console)
+            problems += found
     except ToolError as error:
         console.print(error, style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("Interrupted.")
         return 130
+    console.print(f"{workflows_table(played)}\n", markup=False, highlight=False, soft_wrap=True)
     verdict = "The ledger does not balance" if problems else "The ledger balances: nothing is lost, nothing is doubled"
     console.print(f"{verdict} (seed {options.seed}, {time.monotonic() - started:.0f} s).")
     return 1 if problems else 0
 
 
-def _play_all(adapter: Adapter, options: argparse.Namespace, console: Console) -> list[str]:
-    """Plays the rounds of a workflow, prints its ledger and returns what does not balance."""
+def _play_all(adapter: Adapter, options: argparse.Namespace, console: Console) -> tuple[list[Result], list[str]]:
+    """Plays the rounds of a workflow and prints its ledger; how they went, and what does not balance."""
     rounds = [*((round_, options.each) for round_ in adapter.rounds), (adapter.mixed, options.executions)]
     if options.only:
         rounds = [(round_, count) for round_, count in rounds if options.only in round_.name]
@@ -66,12 +69,13 @@ def _play_all(adapter: Adapter, options: argparse.Namespace, console: Console) -
                 results.append(play(round_, world, count, options.seed, show))
             late = check_afterwards(world)
     problems = [f"{result.name}: {problem}" for result in results for problem in result.problems] + late
-    console.print(f"\n{adapter.name}\n\n{markdown(results)}\n", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\n{adapter.name}\n\n{rounds_table(results)}\n", markup=False, highlight=False, soft_wrap=True)
     for result in results[-1:]:
         console.print(details(result), markup=False, highlight=False, soft_wrap=True)
     for problem in problems:
         console.print(problem, style="red", markup=False, soft_wrap=True)
-    return problems
+    console.print()
+    return results, problems
 
 
 def _progress(console: Console) -> Progress:

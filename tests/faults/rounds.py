@@ -26,13 +26,20 @@ class Result:
     problems: list[str]
 
 
-def play(round_: Round, world: World, executions: int, seed: int, progress: Progress | None = None) -> Result:
-    """Plays one round to its end and balances the ledger."""
+def play(
+    round_: Round,
+    world: World,
+    executions: int,
+    seed: int,
+    progress: Progress | None = None,
+    patience: float | None = None,
+) -> Result:
+    """Plays a round to its end and balances the ledger. `patience`: seconds until what has not ended counts as lost."""
     started = time.monotonic()
     random = Random(f"{seed} {round_.name}")  # noqa: S311 - reproducible is meant
     traffic = world.proxy.begin()
     ledger = Ledger(world, traffic, random, *([progress] if progress else []))
-    slowest = 12 * round_.redelivery + 60 + executions / 10
+    slowest = patience or 12 * round_.redelivery + 60 + executions / 10
     with world.stack.quick_redelivery(*world.adapter.queues, seconds=round_.redelivery), ledger.outside():
         try:
             round_.run(world, ledger, executions, random)

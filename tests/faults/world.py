@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.faults.adapter import Adapter
 from tests.faults.proxy import FaultProxy, no_fault
+from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.engine.processes import command_lines
 from tools.stack import STACKS, Notifications, Stack, deployed, poll
@@ -78,18 +79,18 @@ class World:
 
 
 @contextmanager
-def worlds_in(directory: Path, *adapters: Adapter) -> Iterator[list[World]]:
-    """Deploys the workflows to one embedded AWS, with every file in this folder, and leaves nothing."""
+def worlds_in(directory: Path, *adapters: Adapter, project: Path = PROJECT) -> Iterator[list[World]]:
+    """Deploys the workflows of a project to one embedded AWS, with every file in the directory, and leaves nothing."""
     with ExitStack() as leaving:
         proxy = leaving.enter_context(FaultProxy())
         engine = leaving.enter_context(Engine(directory, environment=proxy.environment))
         proxy.engine_port = engine.port
-        yield [leaving.enter_context(_world(adapter, engine, proxy)) for adapter in adapters]
+        yield [leaving.enter_context(_world(adapter, engine, proxy, project)) for adapter in adapters]
 
 
 @contextmanager
-def _world(adapter: Adapter, engine: Engine, proxy: FaultProxy) -> Iterator[World]:
-    stack = deployed(engine, config_env=STACKS[adapter.name])
+def _world(adapter: Adapter, engine: Engine, proxy: FaultProxy, project: Path) -> Iterator[World]:
+    stack = deployed(engine, config_env=STACKS[adapter.name], directory=project)
     for service in ("stepfunctions", "sqs", "sns", "lambda", "logs", "s3", "dynamodb"):
         stack.client(service)  # made here, because threads must not make them at once
     try:

@@ -113,8 +113,18 @@ def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str
 
 def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
-    assert 15 < len(lines) <= 28
+    assert 15 < len(lines) <= 24
     assert max(map(len, lines)) <= 80
+
+
+def test_readme_lists_what_help_lists() -> None:
+    groups: list[list[str]] = []
+    for line in make(PROJECT, "help").stdout.splitlines():
+        if line[0] != " ":
+            groups.append([line.split()[0]])
+        groups[-1].append(line[8:].split()[0])
+    listed = ", ".join(f"{group} `{' '.join(targets)}`" for group, *targets in groups)
+    assert f"`make help` says what each does: {listed}." in (PROJECT / "README.md").read_text()
 
 
 def test_a_folder_that_was_moved_has_its_environments_made_again(folder: Path) -> None:

@@ -53,7 +53,7 @@ def _variables(context: dict[str, Any]) -> dict[str, Any]:
 
 def _parse(expression: str) -> Any:
     parsed = Jsonata.jsonata(expression)
-    parsed.set_output_convert_nulls(False)  # so that null, a value, is told from nothing
+    parsed.set_output_convert_nulls(False)  # so that null, a value, differs from nothing
     sfn._register_sfn_jsonata_functions(parsed)
     parsed.register_lambda("millis", _millis)
     parsed.register_lambda(
