@@ -6,6 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle
 from random import Random
 from typing import Any, ClassVar, NamedTuple
@@ -31,6 +32,7 @@ from tools.stack import poll
 OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"
 INBOUND = "InboundQueueUrl"
 BUCKET = "EXCHANGE_BUCKET_NAME"
+REDELIVERY = 12  # seconds: a batch makes sixty calls
 HEARTBEAT_SECONDS = 259_200  # of the state that waits
 KEY = re.compile(r"(?P<folder>\w+)/(?:inbound/)?(?P<uuid>[0-9a-f-]{36})[/.]")
 
@@ -166,13 +168,13 @@ class FileExchange(Adapter):
     notifying: ClassVar = {"NotifySuccess": SUCCEEDED, "NotifyFailure": "FAILED"}
     outside_threads = 4
     rounds = (
-        *network_rounds(share=0.3, redelivery=9),
-        Round("killed at work", start_and_kill, redelivery=9),
-        *QUEUE_ROUNDS,
-        Round("events doubled, late, shuffled", events_astray, redelivery=3),
-        Round("events lost", events_lost, redelivery=3),
-        Round("partner silent, then late", silence, redelivery=3),
-        Round("inbox broken", break_inbox, redelivery=3),
+        *network_rounds(share=0.3, redelivery=REDELIVERY),
+        *(replace(each, redelivery=REDELIVERY) for each in QUEUE_ROUNDS),
+        Round("killed at work", start_and_kill, redelivery=REDELIVERY),
+        Round("events doubled, late, shuffled", events_astray, redelivery=REDELIVERY),
+        Round("events lost", events_lost, redelivery=REDELIVERY),
+        Round("partner silent, then late", silence, redelivery=REDELIVERY),
+        Round("inbox broken", break_inbox, redelivery=REDELIVERY),
     )
     mixed = Round("all of them", all_of(DISTURBANCES, share=0.3), redelivery=15, reported=0.1)
 
@@ -203,7 +205,8 @@ class FileExchange(Adapter):
             for file in PLANS.get(info["plan"], []):
                 self.drop(uuid, file, info["card"])
             self._answered.add(uuid)
-            ledger.inject(info["plan"], info["plan"] not in ("success", "failure"))
+            if info["plan"] not in ("success", "failure"):
+                ledger.inject(info["plan"])
         return bool(mine)
 
     def drop(self, uuid: str, file: File, card: str) -> None:

@@ -192,7 +192,8 @@ class OrderConfirmation(Adapter):
             plan = ledger.case_of(execution_id).plan
             self._decide_as_planned(order_id_of(execution_id), plan, self._link(execution_id))
             self._decided.add(execution_id)
-            ledger.inject(plan, plan not in ("confirmed", "cancelled"))
+            if plan not in ("confirmed", "cancelled"):
+                ledger.inject(plan)
         return bool(mine)
 
     def _decide_as_planned(self, order_id: str, plan: str, link: str) -> None:
