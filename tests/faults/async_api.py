@@ -12,16 +12,13 @@ from tests.faults.adapter import ABORTED, SUCCEEDED, UNDELIVERABLE, Adapter, Cas
 from tests.faults.ledger import TOKEN, Ledger
 from tests.faults.proxy import Fault, seeded, ticket_of
 from tests.faults.rounds import (
+    COMMON_DISTURBANCES,
     NETWORK_ROUNDS,
     QUEUE_ROUNDS,
     Run,
     all_of,
     break_worker,
-    deliver_late_and_twice,
-    forge,
-    kill,
     send_unreadable,
-    stop_some,
 )
 from tests.faults.world import World
 from tools.stack import poll
@@ -111,18 +108,7 @@ class AsyncApi(Adapter):
     )
     mixed = Round(
         "all of them",
-        all_of(
-            [
-                send_unreadable,
-                forge,
-                kill,
-                deliver_late_and_twice,
-                stop_some,
-                break_worker,
-                *map(planned, (EARLY, ODD, CONTRADICTORY)),
-                die,
-            ]
-        ),
+        all_of([*COMMON_DISTURBANCES, break_worker, *map(planned, (EARLY, ODD, CONTRADICTORY)), die]),
         redelivery=9,
         reported=0.1,
     )

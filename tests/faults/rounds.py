@@ -186,3 +186,6 @@ def forge(world: World, ledger: Ledger, count: int, random: Random) -> None:
         ledger.inject("forged or foreign token", len(messages))
         world.send(*messages)
         ledger.start_some("beside-forged", count)
+
+
+COMMON_DISTURBANCES: list[Run] = [send_unreadable, forge, kill, deliver_late_and_twice, stop_some]
