@@ -10,15 +10,12 @@ from typing import Any
 from tests.faults.adapter import ABORTED, SUCCEEDED, UNDELIVERABLE, Adapter, Case, End, Round
 from tests.faults.ledger import Ledger
 from tests.faults.rounds import (
+    COMMON_DISTURBANCES,
     NETWORK_ROUNDS,
     QUEUE_ROUNDS,
     Run,
     all_of,
-    deliver_late_and_twice,
-    forge,
-    kill,
     send_unreadable,
-    stop_some,
 )
 from tests.faults.world import World
 from tools.stack import Invocation, poll
@@ -66,7 +63,7 @@ def too_late(world: World, ledger: Ledger, count: int, random: Random) -> None:
 
     poll("work that was taken", only_the_late_wait, 300)
     adapter.overdue.update(ledger.running())
-    world.engine.skip(HEARTBEAT_SECONDS)
+    world.skip(HEARTBEAT_SECONDS)
 
 
 hesitate = planned(*PLANS, THIRD_TIME, NEVER)
@@ -91,7 +88,7 @@ class ManualCallback(Adapter):
     )
     mixed = Round(
         "all of them",
-        all_of([send_unreadable, forge, kill, deliver_late_and_twice, stop_some, hesitate, too_late]),
+        all_of([*COMMON_DISTURBANCES, hesitate, too_late]),
         redelivery=9,
         reported=0.1,
     )

@@ -18,15 +18,11 @@ from tests.faults.messages import (
 )
 from tests.faults.proxy import Fault, exactly
 from tests.faults.rounds import (
+    COMMON_DISTURBANCES,
     NETWORK_ROUNDS,
     QUEUE_ROUNDS,
     all_of,
     break_worker,
-    deliver_late_and_twice,
-    forge,
-    kill,
-    send_unreadable,
-    stop_some,
 )
 from tests.faults.world import World
 from tools.stack import poll
@@ -144,7 +140,7 @@ class PaymentCallback(Adapter):
     )
     mixed = Round(
         "all of them",
-        all_of([send_unreadable, forge, _enlarge, kill, deliver_late_and_twice, stop_some, break_worker]),
+        all_of([*COMMON_DISTURBANCES, _enlarge, break_worker]),
         redelivery=9,
         reported=0.1,
     )
