@@ -97,7 +97,7 @@ test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions through every fault  [WORKFLOW=…]
 	@.venv/bin/python -m tests.faults $(call option,--workflow,WORKFLOW)
 
-soak: .venv/bench.stamp .venv-engine/engine.stamp ## run all, for long, among faults  [HOURS=… EXECUTIONS=…]
+soak: .venv/bench.stamp .venv-engine/engine.stamp # docs/benchmarks.md: HOURS=… or EXECUTIONS=…
 	@.venv/bin/python -m tests.soak $(call option,--executions,EXECUTIONS) $(call option,--hours,HOURS)
 
 simulate: .venv/test.stamp .venv-engine/engine.stamp ## play made-up stories of each workflow  [EXAMPLES=2000]
