@@ -117,6 +117,7 @@ def silence(world: World, ledger: Ledger, count: int, random: Random) -> None:
     _partner(world).await_files(executions)
     world.stack.pass_time(HEARTBEAT_SECONDS)
     poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 60)
+    _partner(world).await_no_tokens()
     for execution_id in executions:
         _partner(world).drop(uuid_of(execution_id), random.choice([SUCCESS, FAILURE]), "late")
 
@@ -225,6 +226,9 @@ class FileExchange(Adapter):
     def await_files(self, executions: list[str]) -> None:
         """Returns when all these have been asked about and answered."""
         poll("files of each", lambda: {*map(uuid_of, executions)} <= self._answered or None)
+
+    def await_no_tokens(self) -> None:
+        poll("removal of the tokens", lambda: not self._keys("tokens/") or None, 60)
 
     def idle(self, world: World, ledger: Ledger) -> bool:
         return self._asked() <= self._answered and world.stack.depth(INBOUND) == 0

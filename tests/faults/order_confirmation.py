@@ -79,6 +79,7 @@ def stop_and_redrive(world: World, ledger: Ledger, count: int, random: Random) -
         for execution_id in stopped[::2]:
             _orders(world).redrive(execution_id)
             ledger.inject("RedriveExecution")
+        _orders(world).await_stopped(stopped[1::2])
     ledger.stop(random.sample(waiting, count // 6))  # while they are decided
 
 
@@ -215,10 +216,18 @@ class OrderConfirmation(Adapter):
 
     def redrive(self, execution_id: str) -> None:
         """Redrives an execution if it was stopped before its end."""
-        client = self._world.stack.client("stepfunctions")
-        if client.describe_execution(executionArn=execution_id)["status"] == ABORTED:
-            client.redrive_execution(executionArn=execution_id)
+        if self._was_stopped(execution_id):
+            self._world.stack.client("stepfunctions").redrive_execution(executionArn=execution_id)
             self._redriven[order_id_of(execution_id)] += 1
+
+    def await_stopped(self, executions: list[str]) -> None:
+        """Returns when the orders of those that were stopped before their end say so."""
+        orders = [f"ORDER#{order_id_of(one)}" for one in executions if self._was_stopped(one)]
+        poll("end of the stopped orders", lambda: all(self._item(one).get("ended") for one in orders) or None, 60)
+
+    def _was_stopped(self, execution_id: str) -> bool:
+        described = self._world.stack.client("stepfunctions").describe_execution(executionArn=execution_id)
+        return bool(described["status"] == ABORTED)
 
     def await_decisions(self, executions: list[str]) -> None:
         """Returns when people have done what is planned for all these."""

@@ -76,9 +76,9 @@ MUTANTS = [
         *("file-exchange", "delivered twice", "are accepted"),
     ),
     Mutant(
-        "nobody reports that an exchange was stopped",
+        "nobody reports that an exchange has failed",
         *("templates/file-exchange.yaml", "status: [SUCCEEDED, FAILED, TIMED_OUT, ABORTED]", "status: [SUCCEEDED]"),
-        *("file-exchange", "partner silent, then late", "left a token"),
+        *("file-exchange", "partner silent, then late", "removal of the tokens"),
     ),
     Mutant(
         "the last decision counts",
@@ -88,7 +88,7 @@ MUTANTS = [
     Mutant(
         "an order does not follow its execution",
         *("templates/order-confirmation.yaml", "status: [ABORTED, FAILED, TIMED_OUT]", "status: [FAILED]"),
-        *("order-confirmation", "stopped and redriven", "and their orders are"),
+        *("order-confirmation", "stopped and redriven", "end of the stopped orders"),
     ),
 ]
 
