@@ -13,7 +13,7 @@ OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # What is typed reaches a command through its environment, as it was typed: no $ in it is make's, no quote the shell's
-VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION FILES FUNCTION LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE WORKFLOW
+VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION EXECUTIONS FILES FUNCTION HOURS LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE WORKFLOW
 define as_typed
 $(if $(strip $(value $(1))),,$(error $(1) is empty: give it a value, or leave it out))
 override $(1) := $$(value $(1))
@@ -25,7 +25,7 @@ option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults simulate bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults soak simulate bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
 	@awk -F ': .*## ' '/^##@/ { group = substr($$0, 5) } /^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); \
@@ -96,6 +96,9 @@ test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
 
 faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions through every fault  [WORKFLOW=…]
 	@.venv/bin/python -m tests.faults $(call option,--workflow,WORKFLOW)
+
+soak: .venv/bench.stamp .venv-engine/engine.stamp # docs/benchmarks.md: HOURS=… or EXECUTIONS=…
+	@.venv/bin/python -m tests.soak $(call option,--executions,EXECUTIONS) $(call option,--hours,HOURS)
 
 simulate: .venv/test.stamp .venv-engine/engine.stamp ## play made-up stories of each workflow  [EXAMPLES=2000]
 	@EXAMPLES="$${EXAMPLES-2000}" .venv/bin/python -m pytest -s tests/simulation

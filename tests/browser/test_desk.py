@@ -335,8 +335,9 @@ def test_undelivered_messages_are_moved_back(stack: Stack, open_desk: Open) -> N
     assert (stack.depth("QuarantineQueueUrl"), stack.depth("ManualCallbackQueueUrl")) == (0, before + 1)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", PHONE), ("dark", DESKTOP)], ids=["light-phone", "dark-desktop"]
+)
 def test_every_page_is_accessible_and_fits(scheme: str, viewport: Any, stack: Stack, open_desk: Open) -> None:
     arn = start(stack)
     ended = start(stack)

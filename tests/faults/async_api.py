@@ -65,9 +65,9 @@ def die(world: World, ledger: Ledger, count: int, random: Random) -> None:
         return all(ledger.case_of(one).plan == DYING for one in ledger.running()) or None
 
     poll("ends of the others", only_the_dying_wait, 300)
-    world.engine.skip(600)
+    world.skip(600)
     poll("ends of the redriven", lambda: ledger.look() == len(begun[1::2]) or None, 300)
-    world.engine.skip(TIMEOUT_SECONDS)
+    world.skip(TIMEOUT_SECONDS)
 
 
 def _stopped(world: World, simulation: str) -> bool:
@@ -120,6 +120,7 @@ class AsyncApi(Adapter):
     def prepare(self, world: World) -> None:
         endpoint = world.proxy.environment["AWS_ENDPOINT_URL_SFN"]
         self._api: Any = world.stack.session.client("stepfunctions", endpoint_url=endpoint)
+        self._before = world.stack.executions(SIMULATOR).keys()
 
     def cases(self, prefix: str, count: int, random: Random) -> Iterator[Case]:
         """A tenth of them invalid."""
@@ -158,11 +159,9 @@ class AsyncApi(Adapter):
         machine = world.stack.outputs[SIMULATOR].replace(":stateMachine:", ":execution:")
         return f"{machine}:{ticket_of(self._token(world, execution_id))}"
 
-    def _simulations(self, world: World) -> dict[str, str]:
-        return {arn.rpartition(":")[2]: status for arn, status in world.stack.executions(SIMULATOR).items()}
-
     def idle(self, world: World, ledger: Ledger) -> bool:
-        return "RUNNING" not in self._simulations(world).values()
+        client, arn = world.stack.client("stepfunctions"), world.stack.outputs[SIMULATOR]
+        return not client.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)["executions"]
 
     def clean(self, world: World) -> None:
         for arn, status in world.stack.executions(SIMULATOR).items():
@@ -194,7 +193,11 @@ class AsyncApi(Adapter):
     def afterwards(self, world: World, ledger: Ledger) -> Iterator[str]:
         """Each simulation is of a request of this round or of one before, and did not give up."""
         given = {ticket_of(secret) for secret in world.secrets}
-        simulations = self._simulations(world)
+        simulations = {
+            arn.rpartition(":")[2]: status
+            for arn, status in world.stack.executions(SIMULATOR).items()
+            if arn not in self._before
+        }
         dead = {self.simulation_of(world, one).rpartition(":")[2] for one in self.unanswered}
         if strangers := simulations.keys() - given:
             yield f"{len(strangers)} simulations are of no request, or of one that has another"

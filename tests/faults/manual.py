@@ -63,7 +63,7 @@ def too_late(world: World, ledger: Ledger, count: int, random: Random) -> None:
 
     poll("work that was taken", only_the_late_wait, 300)
     adapter.overdue.update(ledger.running())
-    world.engine.skip(HEARTBEAT_SECONDS)
+    world.skip(HEARTBEAT_SECONDS)
 
 
 hesitate = planned(*PLANS, THIRD_TIME, NEVER)

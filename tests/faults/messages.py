@@ -60,7 +60,8 @@ def waiting_elsewhere(world: World) -> Iterator[str]:
     the answer.
     """
     sqs, step_functions = world.stack.client("sqs"), world.stack.client("stepfunctions")
-    url = sqs.create_queue(QueueName="foreign")["QueueUrl"]
+    name = f"elsewhere-{world.adapter.name}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     wait = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -70,7 +71,7 @@ def waiting_elsewhere(world: World) -> Iterator[str]:
     }
     definition = {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": wait}}
     machine = step_functions.create_state_machine(
-        name="foreign", definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/foreign"
+        name=name, definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/foreign"
     )["stateMachineArn"]
     try:
         step_functions.start_execution(stateMachineArn=machine)

@@ -30,15 +30,16 @@ def play(
     round_: Round,
     world: World,
     executions: int,
-    seed: int,
+    seed: object,
     progress: Progress | None = None,
     patience: float | None = None,
+    make_ledger: Callable[..., Ledger] = Ledger,
 ) -> Result:
     """Plays a round to its end and balances the ledger. `patience`: seconds until what has not ended counts as lost."""
     started = time.monotonic()
     random = Random(f"{seed} {round_.name}")  # noqa: S311 - reproducible is meant
     traffic = world.proxy.begin()
-    ledger = Ledger(world, traffic, random, *([progress] if progress else []))
+    ledger = make_ledger(world, traffic, random, *([progress] if progress else []))
     slowest = patience or 12 * round_.redelivery + 60 + executions / 10
     with world.stack.quick_redelivery(*world.adapter.queues, seconds=round_.redelivery), ledger.outside():
         try:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,10 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(pids)
+
+    def skip(self, seconds: float) -> None:
+        """Moves the clock of the workflows forward."""
+        self.engine.skip(seconds)
 
     # -------------------------------------------------------------- queues
     @property
@@ -79,10 +83,15 @@ class World:
 
 
 @contextmanager
-def worlds_in(directory: Path, *adapters: Adapter, project: Path = PROJECT) -> Iterator[list[World]]:
+def worlds_in(
+    directory: Path,
+    *adapters: Adapter,
+    project: Path = PROJECT,
+    make_proxy: Callable[[], FaultProxy] = FaultProxy,
+) -> Iterator[list[World]]:
     """Deploys the workflows of a project to one embedded AWS, with every file in the directory, and leaves nothing."""
     with ExitStack() as leaving:
-        proxy = leaving.enter_context(FaultProxy())
+        proxy = leaving.enter_context(make_proxy())
         engine = leaving.enter_context(Engine(directory, environment=proxy.environment))
         proxy.engine_port = engine.port
         yield [leaving.enter_context(_world(adapter, engine, proxy, project)) for adapter in adapters]
