@@ -115,7 +115,7 @@ def silence(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """Neither an answer nor a heartbeat comes for three days, and then the answer."""
     executions = ledger.start(cases("silent", count, [SILENCE]))
     _partner(world).await_files(executions)
-    world.stack.pass_time(HEARTBEAT_SECONDS)
+    world.skip(HEARTBEAT_SECONDS)
     poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 60)
     _partner(world).await_no_tokens()
     for execution_id in executions:

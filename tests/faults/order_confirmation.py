@@ -24,6 +24,7 @@ WAITING, NOT_CARRIED_OUT = "WAITING", "NOT_CARRIED_OUT"
 EXPIRED = "Order.Expired"
 STATES = {SUCCEEDED: "CONFIRMED", "Order.Cancelled": "CANCELLED", EXPIRED: "EXPIRED", ABORTED: "STOPPED"}
 DAY_BUT_ONE_HOUR, HOUR = 82_800, 3_600  # of the two states that wait
+PATIENCE = 10  # there is no queue to shorten; a round is waited for twelve times as long, and a minute
 PASSING = {429, 500, 502, 503, 504}  # somebody who gets these from the API tries again
 PLANS = {
     "confirmed": [True],
@@ -101,12 +102,12 @@ def nobody_hears(world: World, ledger: Ledger, count: int, random: Random) -> No
     with world.stack.consumer_off(CONFIRMER):
         waiting = ledger.start(_orders(world).planned("late", count, [LATE]))
         _orders(world).await_waits(waiting)
-        world.stack.pass_time(DAY_BUT_ONE_HOUR)
+        world.skip(DAY_BUT_ONE_HOUR)
         _orders(world).await_waits(waiting, "WaitForDecision")
         for execution_id in random.sample(waiting, count // 2):
             _orders(world).decide(order_id_of(execution_id), random.random() < 0.5)
             ledger.inject("lost callback")
-        world.stack.pass_time(HOUR)
+        world.skip(HOUR)
 
 
 def order_id_of(execution_id: str) -> str:
@@ -134,14 +135,14 @@ class OrderConfirmation(Adapter):
     }
     outside_threads = 4
     rounds = (
-        *network_rounds(share=0.1, redelivery=1),
-        Round("killed at work", start_and_kill, redelivery=1),
-        Round("key throttled", key_throttled, redelivery=1),
-        Round("stream's batches fail", stream_fails, redelivery=1),
-        Round("stopped and redriven", stop_and_redrive, redelivery=1),
-        Round("decided late, callbacks lost", nobody_hears, redelivery=1),
+        *network_rounds(share=0.1, redelivery=PATIENCE),
+        Round("killed at work", start_and_kill, redelivery=PATIENCE),
+        Round("key throttled", key_throttled, redelivery=PATIENCE),
+        Round("stream's batches fail", stream_fails, redelivery=PATIENCE),
+        Round("stopped and redriven", stop_and_redrive, redelivery=PATIENCE),
+        Round("decided late, callbacks lost", nobody_hears, redelivery=PATIENCE),
     )
-    mixed = Round("all of them", all_of(DISTURBANCES, share=0.05), redelivery=1)
+    mixed = Round("all of them", all_of(DISTURBANCES, share=0.05), redelivery=PATIENCE)
 
     def __init__(self) -> None:
         self._replies: defaultdict[str, list[tuple[bool, int]]] = defaultdict(list)
