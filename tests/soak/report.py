@@ -34,7 +34,7 @@ def _ledger(record: Record) -> str:
     rows = [[workflow, *(f"{found[name]:,}" for name in COUNTS)] for workflow, found in counts.items()]
     rows.append(["together", *(f"{record.total(name):,}" for name in COUNTS)])
     injected = sum(sum(line["injected"].values()) for line in record.of(BALANCED))
-    table = _table(["Workflow", *(name.capitalize() for name in COUNTS)], rows)
+    table = _table(["Workflow", *(name.replace("_", " ").capitalize() for name in COUNTS)], rows)
     return f"**{injected:,} faults among {record.total('executions'):,} executions**\n\n{table}"
 
 

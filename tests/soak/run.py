@@ -81,7 +81,10 @@ class Soak:
         return "reached"
 
     def _laps(self, track: Track) -> None:
-        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        machine = (
+            f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+            f"load before the run {os.getloadavg()[0]:.1f}"
+        )
         at = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         self.record.append(STARTED, self._seconds(), at=at, rate=self.rate, lap=self.lap, machine=machine)
         pace = Pace(self.rate)
