@@ -275,11 +275,11 @@ def test_a_broken_outbox_fails_its_workflow_and_the_unreadable_is_quarantined(st
         assert stack.receive("QuarantineQueueUrl", seconds=120)["Body"] == "not an event"
 
 
-def test_50_exchanges_at_once_with_files_dropped_twice_are_50_notifications(
+def test_20_exchanges_at_once_with_files_dropped_twice_are_20_notifications(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     # Given
-    executions = stack.start_all([{}] * 50, machine=MACHINE)
+    executions = stack.start_all([{}] * 20, machine=MACHINE)
     uuids = [uuid_of(execution_id) for execution_id in executions]
     for uuid in uuids:
         bucket.await_text(f"outbound/{uuid}/request.json")
