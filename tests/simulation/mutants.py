@@ -16,18 +16,12 @@ import async_api_simulator
 import dead_letter_reporter
 import file_exchange_outbox
 import manual_callback
-import order_api
-import order_closer
-import order_confirmer
-import order_processor
 import payment_worker
 from callbacks import batch, executions, json_text, request, task
-from orders import store, workflow
 from tests.simulation.async_api import AsyncApis
 from tests.simulation.aws import Aws
 from tests.simulation.file_exchange import FileExchanges
 from tests.simulation.manual_callback import ManualCallbacks
-from tests.simulation.order_confirmation import OrderConfirmations
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import CI_EXAMPLES, play
 from tests.simulation.story import Broken, Story
@@ -101,7 +95,7 @@ def state(machine: str, name: str, **changes: Any) -> Callable[[Aws], None]:
     return plant
 
 
-def _replace_in_state(aws: Aws, machine: str, name: str, old: str, new: str) -> None:
+def replace_in_state(aws: Aws, machine: str, name: str, old: str, new: str) -> None:
     definition = aws.step_functions.definitions[machine]
     text = json.dumps(definition["States"][name])
     assert text.count(old) == 1
@@ -206,7 +200,7 @@ MUTANTS += [
     Mutant(
         "the failure path takes every input for an order",
         Payments,
-        lambda aws: _replace_in_state(
+        lambda aws: replace_in_state(
             aws,
             "WaitForCallbackStateMachine",
             "NotifyFailure",
@@ -275,179 +269,6 @@ MUTANTS += [
         "a token is written where the partner reads",
         FileExchanges,
         replaced(file_exchange_outbox.ask_partner, "partner_request(", "dict(t=request.task_token) | partner_request("),
-    ),
-]
-
-_order_state = partial(state, "OrderConfirmationStateMachine")
-_NOT_DECIDED = " AND attribute_not_exists(settled)"
-
-
-def _without_event(function: str, event: str) -> Callable[[Fields], None]:
-    def plant(template: Fields) -> None:
-        del template["Resources"][function]["Properties"]["Events"][event]
-
-    return plant
-
-
-def _mapping(function: str, event: str, **changes: Any) -> Callable[[Fields], None]:
-    """A fault that is another property of an event source mapping."""
-
-    def plant(template: Fields) -> None:
-        template["Resources"][function]["Properties"]["Events"][event]["Properties"].update(changes)
-
-    return plant
-
-
-MUTANTS += [
-    Mutant(
-        "nobody reports that an order's execution has ended",
-        OrderConfirmations,
-        template=_without_event("OrderCloserFunction", "ExecutionEnded"),
-    ),
-    Mutant(
-        "an order stays open when its workflow has ended",
-        OrderConfirmations,
-        replaced(workflow.follow_execution, "store.end(order, ended)", "return"),
-    ),
-    Mutant(
-        "an order that exists is written anew",
-        OrderConfirmations,
-        replaced(store.create, 'attribute_not_exists(pk)"', 'attribute_not_exists(nowhere)"'),
-    ),
-    Mutant(
-        "an order is posted again with other details, and taken",
-        OrderConfirmations,
-        replaced(store.create, "orderDetails = :same", "(orderDetails = :same OR NOT orderDetails = :same)"),
-    ),
-    Mutant(
-        "an order that was never posted can be confirmed",
-        OrderConfirmations,
-        replaced(store.offer_confirmation, '"attribute_exists(pk)"', '"attribute_not_exists(nowhere)"'),
-    ),
-    Mutant(
-        "an order is decided again",
-        OrderConfirmations,
-        replaced(store.decide, " AND attribute_not_exists(settled)", ""),
-    ),
-    Mutant(
-        "an order that was stopped is decided",
-        OrderConfirmations,
-        replaced(store.decide, 'attribute_not_exists(ended)"\n', 'attribute_exists(pk)"\n'),
-    ),
-    Mutant(
-        "an order is decided when its time is over",
-        OrderConfirmations,
-        replaced(store.decide, " AND {_IN_TIME}", " AND NOT expiresAt = :now"),
-    ),
-    Mutant(
-        "the decision of a stopped order is accepted once more",
-        OrderConfirmations,
-        replaced(store.decide, "settled = :same AND attribute_not_exists(ended)", "settled = :same"),
-    ),
-    Mutant(
-        "an order ends although it was decided meanwhile",
-        OrderConfirmations,
-        replaced(store.end, " AND {as_read}", " AND NOT pk = {next(iter(values))}"),
-    ),
-    Mutant(
-        "an order that is gone is opened",
-        OrderConfirmations,
-        replaced(store.reopen, "attribute_exists(pk)", "attribute_not_exists(nowhere)"),
-    ),
-    Mutant(
-        "who waits by now is forgotten with who waited before",
-        OrderConfirmations,
-        replaced(store.forget_task, "taskToken = :answered", "NOT pk = :answered"),
-    ),
-    Mutant(
-        "an order expires although it was decided",
-        OrderConfirmations,
-        lambda aws: _replace_in_state(aws, "OrderConfirmationStateMachine", "CloseOrder", _NOT_DECIDED, ""),
-    ),
-    Mutant(
-        "the decision is read as it was a moment ago",
-        OrderConfirmations,
-        lambda aws: _replace_in_state(aws, "OrderConfirmationStateMachine", "ReadDecision", "true", "false"),
-    ),
-    Mutant(
-        "the token of the first wait is kept after the reminder",
-        OrderConfirmations,
-        lambda aws: _replace_in_state(
-            aws, "OrderConfirmationStateMachine", "WaitForDecision", "'TOKEN#' & $orderId", "'NEXT#' & $orderId"
-        ),
-    ),
-    Mutant(
-        "a workflow is answered before the decision is stored",
-        OrderConfirmations,
-        replaced(
-            order_api.confirm_order,
-            "    order = store.decide(",
-            "    waiting = store.waiting_task(order_id)\n"
-            "    if waiting:\n"
-            "        __import__('order_confirmer').send_task_success(waiting.task_token, {})\n"
-            "    order = store.decide(",
-        ),
-    ),
-    Mutant(
-        "a status event is taken for the truth",
-        OrderConfirmations,
-        replaced(
-            order_closer.lambda_handler,
-            "follow_execution(order_id, arn)",
-            "(order := __import__('orders').store.find(order_id)) and event['detail']['status'] == 'ABORTED'"
-            " and __import__('orders').store.end(order, 'STOPPED')",
-        ),
-    ),
-    Mutant(
-        "the answer is a coin's",
-        OrderConfirmations,
-        replaced(order_confirmer.answer, 'order.decision == "CONFIRMED"', "sum(task_token.encode()) % 2"),
-    ),
-    Mutant(
-        "that a decision is not carried out is reported after the order has ended",
-        OrderConfirmations,
-        replaced(
-            workflow.follow_execution,
-            "if order.decision:\n                _report(order, execution_id)\n            store.end(order, ended)",
-            "store.end(order, ended)\n            if order.decision:\n                _report(order, execution_id)",
-        ),
-    ),
-    Mutant(
-        "a stream does not learn of partial failures",
-        OrderConfirmations,
-        template=without_partial_failures("OrderConfirmerFunction"),
-    ),
-    Mutant(
-        "a record is given up after two attempts",
-        OrderConfirmations,
-        template=_mapping("OrderStarterFunction", "Orders", MaximumRetryAttempts=1),
-    ),
-    Mutant(
-        "the stream reports decisions only",
-        OrderConfirmations,
-        template=_mapping(
-            "OrderConfirmerFunction",
-            "DecisionsAndTokens",
-            FilterCriteria={"Filters": [{"Pattern": '{"dynamodb": {"NewImage": {"settled": {"S": ["CONFIRMED"]}}}}'}]},
-        ),
-    ),
-    Mutant(
-        "a link is logged",
-        OrderConfirmations,
-        replaced(
-            order_processor.process_order,
-            'correlation_id=printable_execution_id(event.get("executionId"))',
-            "link=confirmation_id",
-        ),
-    ),
-    Mutant(
-        "a scanner that posts a form without a choice confirms",
-        OrderConfirmations,
-        replaced(
-            order_api.decide_order,
-            'choice, comment = form_field("decision"),',
-            'choice, comment = form_field("decision") or list(page.CHOICES)[0],',
-        ),
     ),
 ]
 

@@ -82,7 +82,8 @@ class OrderConfirmations(Story):
         return str(store._order(item).state) if item and "orderDetails" in item else None
 
     def settled(self, order_id: str) -> str | None:
-        return (self.item(order_id) or {}).get("settled", {}).get("S")
+        settled: str | None = (self.item(order_id) or {}).get("settled", {}).get("S")
+        return settled
 
     def is_whole(self, order_id: str) -> bool:
         """Nobody has deleted anything of it by hand."""
