@@ -11,7 +11,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 import order_processor
 from orders import page, store, workflow
-from tests.simulation.aws import Aws, Client, Faults, FunctionFailed
+from tests.simulation.aws import FINE, Aws, Client, Faults, FunctionFailed
 from tests.simulation.stepfunctions import TOKEN_MARK, Execution
 from tests.simulation.story import CARD, SOME_FAULTS, WHICH, Story, outcome
 from tests.unit.state_machine import Fields
@@ -90,6 +90,7 @@ class OrderConfirmations(Story):
         return not self.deleted & {f"ORDER#{order_id}", f"TOKEN#{order_id}"}
 
     def order(self, order_id: str, details: str) -> None:
+        so_far = len(self.aws.story)
         status, body = self.request("POST", "/orders", {"orderId": order_id, "orderDetails": details})
         if status == 202:
             self.aws.at(self.aws.now + store.START_WITHIN, lambda: None)
@@ -97,10 +98,15 @@ class OrderConfirmations(Story):
                 self.details[order_id] = details
             known = self.details.setdefault(order_id, details)
             self.require(known == details, f"{order_id} was taken twice, with other details")
-            self.require(body["state"] not in ("FAILED", "STOPPED", "EXPIRED"), f"{order_id}, over, was taken")
+            over = body["state"] in ("FAILED", "STOPPED", "EXPIRED")
+            self.require(not (over and self.alone_since(so_far)), f"{order_id}, over, was taken")
+
+    def alone_since(self, then: int) -> bool:
+        """Nothing else happened before a call, since the story had so many lines."""
+        return not any("    before " in line for line in self.aws.story[then:])
 
     def decide(self, order_id: str, *, confirms: bool, link: str | None = None) -> int:
-        before, interfered = self.state(order_id), len(self.aws.story)
+        before, so_far = self.state(order_id), len(self.aws.story)
         self.aws.say(f"  {order_id} is {'confirmed' if confirms else 'cancelled'}")
         if link:
             choice = next(choice for choice, said in page.CHOICES.items() if said == DECISIONS[confirms])
@@ -111,7 +117,7 @@ class OrderConfirmations(Story):
                 status != 200 or body["state"] == DECISIONS[confirms], f"accepted, and {order_id} is something else"
             )
         if status == 200:
-            alone = not any("before" in words for words in self.aws.story[interfered:])
+            alone = self.alone_since(so_far)
             self.require(
                 not alone or before in ("PROCESSING", "WAITING", DECISIONS[confirms]),
                 f"{order_id} was {before}, and then decided",
@@ -182,11 +188,33 @@ class OrderConfirmations(Story):
     def delete_by_hand(self, which: int) -> None:
         keys = [each["pk"]["S"] for each in self.table.items("ORDER#") + self.table.items("TOKEN#")]
         key = keys[which % len(keys)]
+        self.step("by hand", [], lambda: self.delete(key))
+
+    def delete(self, key: str) -> None:
+        self.aws.say(f"  somebody deletes {key}")
         self.deleted.add(key)
         self.accepted.pop(key.removeprefix("ORDER#"), None)
-        self.step(
-            f"somebody deletes {key}", [], lambda: self.table.delete_item(TableName=TABLE, Key={"pk": {"S": key}})
-        )
+        self.table.delete_item(TableName=TABLE, Key={"pk": {"S": key}})
+
+    @precondition(lambda self: self.aws.deliverable())
+    @rule(which=WHICH, calls=st.integers(1, 4), what=st.integers(0, 3), late=st.booleans())
+    def interfere(self, which: int, calls: int, what: int, late: bool) -> None:
+        """Something happens just before one call of a function, perhaps the end of a wait."""
+        if late:
+            self.wait_until_shortly_before()
+        self.step("deliver", [*[FINE] * calls, what], lambda: self.aws.deliver(which, 3))
+
+    @precondition(lambda self: any(each.waits for each in self.all))
+    @rule()
+    def stand_still(self) -> None:
+        """Nothing is delivered for a day."""
+        self.step("nothing is delivered for a day", [], self._stand_still)
+
+    def _stand_still(self) -> None:
+        until = self.aws.now + store.START_WITHIN
+        while (deadline := self.aws.next_deadline()) and deadline <= until:
+            self.aws.pass_time(deadline)
+            self.aws.go_on()
 
     @precondition(lambda self: any(shard.done for each in self.aws.mappings for shard in each.shards.values()))
     @rule(which=WHICH, count=st.integers(1, 3))
@@ -212,13 +240,11 @@ class OrderConfirmations(Story):
         except FunctionFailed as failure:
             self.aws.say(f"    {function} fails: {failure}")
 
-    @precondition(lambda self: self.aws.next_deadline())
     @rule()
     def wait_until_shortly_before(self) -> None:
         """What is due next may then come while a function is at work."""
         deadline = self.aws.next_deadline()
-        assert deadline
-        if deadline > self.aws.now + 1:
+        if deadline and deadline > self.aws.now + 1:
             self.step("all but a second passes", [], lambda: self.aws.pass_time(deadline - 1))
 
     @rule(which=WHICH, faults=SOME_FAULTS)
@@ -242,6 +268,8 @@ class OrderConfirmations(Story):
             elif first.status != "SUCCEEDED":
                 acts.append(lambda: machines.redrive_execution(executionArn=first.arn))
             acts.append(lambda: self.decide(first.name, confirms=True))
+            if not self.deleted:
+                acts.append(lambda: self.delete(f"ORDER#{first.name}"))
         deadline = self.aws.next_deadline()
         if deadline and deadline <= self.aws.now + 1:
             acts.append(lambda: self.aws.pass_time(deadline))
