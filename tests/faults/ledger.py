@@ -188,7 +188,11 @@ class Ledger:
         return len(self._cases) - len(self.ends)
 
     def _end_of(self, execution_id: str) -> End | None:
-        description = self.world.stack.client("stepfunctions").describe_execution(executionArn=execution_id)
+        client = self.world.stack.client("stepfunctions")
+        try:
+            description = client.describe_execution(executionArn=execution_id)
+        except client.exceptions.ExecutionDoesNotExist:  # yet: something else starts it
+            return None
         status = description["status"]
         if status == "RUNNING":
             return None
@@ -295,7 +299,8 @@ class Ledger:
             if answered != adapter.answers_due(case, end):
                 yield f"ended with {end.how} and were answered with {', '.join(answered) or 'nothing'}"
             outcome = SUCCEEDED if end.how == SUCCEEDED else "FAILED"
-            if adapter.notifying and adapter.due(case, end) != [outcome]:
+            ends_due = [one for one in adapter.due(case, end) if one in (SUCCEEDED, "FAILED")]
+            if adapter.notifying and ends_due != [outcome]:
                 yield f"ended with {end.how} by way of {', '.join(end.states)}"
         yield from adapter.complaints(execution_id, case, end, bodies)
 

@@ -57,11 +57,11 @@ def play(
 
 
 # ------------------------------------------------------------------ between the functions and the services
-def api_fault(fault: Fault, most: int) -> Run:
-    """Each call meets the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
+def api_fault(fault: Fault, most: int, share: float = 1) -> Run:
+    """A share of the calls meet the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
-        world.proxy.follow(seeded(random, {fault: 1}, most))
+        world.proxy.follow(seeded(random, {fault: 1}, most, share))
         ledger.start_some("api", count)
 
     return run
@@ -88,6 +88,14 @@ NETWORK_ROUNDS = [
     Round("cut after", api_fault(Fault.CUT_AFTER, most=2), redelivery=5),
     Round("killed at work", killed, redelivery=5),
 ]
+
+
+def network_rounds(share: float, redelivery: int) -> list[Round]:
+    """For functions that make many calls for one message or record: as above, for a share of the calls."""
+    return [
+        Round(round_.name, api_fault(fault, most, share / 4 if fault is Fault.SLOW else share), redelivery)
+        for round_, fault, most in zip(NETWORK_ROUNDS, NETWORK_FAULTS, [3, 3, 1, 2, 3, 2], strict=False)
+    ]
 
 
 # ------------------------------------------------------------------ in the queue of the requests
@@ -125,12 +133,12 @@ QUEUE_ROUNDS = [
 
 
 # ------------------------------------------------------------------ everything at once
-def all_of(disturbances: Sequence[Run]) -> Run:
-    """A wave of executions for each disturbance in turn, and network faults all the while."""
+def all_of(disturbances: Sequence[Run], share: float = 0.5) -> Run:
+    """A wave of executions for each disturbance in turn, and network faults all the while, for a share of the calls."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
         weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
-        world.proxy.follow(seeded(random, weights, most=2, share=0.5))
+        world.proxy.follow(seeded(random, weights, most=2, share=share))
         waves = list(disturbances) * max(1, count // (WAVE * len(disturbances)))
         for number, disturb in enumerate(waves):
             size = count * (number + 1) // len(waves) - count * number // len(waves)

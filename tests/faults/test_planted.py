@@ -70,6 +70,26 @@ MUTANTS = [
         *("statemachine/async_api.asl.json", '},\n      "Next": "NotifyError"\n    },\n    "NotifyError"'),
         *('},\n      "Next": "ApiFailed"\n    },\n    "NotifyError"', "async-api", "odd responses", "by way of"),
     ),
+    Mutant(
+        "a rejected file is not kept",
+        *("functions/file_exchange_inbox.py", 'bucket.copy(file, f"{rejected_folder(file)}/content")', "pass"),
+        *("file-exchange", "delivered twice", "are accepted"),
+    ),
+    Mutant(
+        "nobody reports that an exchange has failed",
+        *("templates/file-exchange.yaml", "status: [SUCCEEDED, FAILED, TIMED_OUT, ABORTED]", "status: [SUCCEEDED]"),
+        *("file-exchange", "partner silent, then late", "removal of the tokens"),
+    ),
+    Mutant(
+        "the last decision counts",
+        *("functions/orders/store.py", '"attribute_exists(pk) AND attribute_not_exists(settled) AND attribute_not'),
+        *('"attribute_exists(pk) AND attribute_not', "order-confirmation", "key throttled", "accepted otherwise"),
+    ),
+    Mutant(
+        "an order does not follow its execution",
+        *("templates/order-confirmation.yaml", "status: [ABORTED, FAILED, TIMED_OUT]", "status: [FAILED]"),
+        *("order-confirmation", "stopped and redriven", "end of the stopped orders"),
+    ),
 ]
 
 
