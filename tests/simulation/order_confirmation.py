@@ -277,6 +277,11 @@ class OrderConfirmations(Story):
 
     # -------------------------------------------------------------- what must always hold
     @invariant()
+    def nothing_is_given_up_early(self) -> None:
+        for record in [record for mapping in self.aws.mappings for record in mapping.given_up]:
+            self.require(self.aws.now - record.written_at >= GIVEN_UP_AFTER, f"{record} was given up early")
+
+    @invariant()
     def no_order_comes_from_nowhere(self) -> None:
         for item in self.table.items("ORDER#"):
             self.require("orderDetails" in item, f"{item['pk']['S']} is there, and is no order")

@@ -9,7 +9,7 @@ import order_confirmer
 import order_processor
 from orders import store, workflow
 from tests.simulation.aws import Aws
-from tests.simulation.mutants import Mutant, replace_in_state, replaced, without_partial_failures
+from tests.simulation.mutants import Mutant, replace_in_state, replaced
 from tests.simulation.order_confirmation import MACHINE, OrderConfirmations
 from tests.unit.state_machine import Fields
 
@@ -81,34 +81,9 @@ ORDER_MUTANTS = [
         replaced(store.decide, "settled = :same AND attribute_not_exists(ended)", "settled = :same"),
     ),
     Mutant(
-        "an order ends although it was decided meanwhile",
-        OrderConfirmations,
-        replaced(store.end, " AND {as_read}", " AND NOT pk = {next(iter(values))}"),
-    ),
-    Mutant(
-        "an order that is gone is opened",
-        OrderConfirmations,
-        replaced(store.reopen, "attribute_exists(pk)", "attribute_not_exists(nowhere)"),
-    ),
-    Mutant(
-        "who waits by now is forgotten with who waited before",
-        OrderConfirmations,
-        replaced(store.forget_task, "taskToken = :answered", "NOT pk = :answered"),
-    ),
-    Mutant(
         "an order expires although it was decided",
         OrderConfirmations,
         in_state("CloseOrder", " AND attribute_not_exists(settled)", ""),
-    ),
-    Mutant(
-        "the decision is read as it was a moment ago",
-        OrderConfirmations,
-        in_state("ReadDecision", "true", "false"),
-    ),
-    Mutant(
-        "the token of the first wait is kept after the reminder",
-        OrderConfirmations,
-        in_state("WaitForDecision", "'TOKEN#' & $orderId", "'NEXT#' & $orderId"),
     ),
     Mutant(
         "a workflow is answered before the decision is stored",
@@ -136,20 +111,6 @@ ORDER_MUTANTS = [
         "the answer is a coin's",
         OrderConfirmations,
         replaced(order_confirmer.answer, 'order.decision == "CONFIRMED"', "sum(task_token.encode()) % 2"),
-    ),
-    Mutant(
-        "that a decision is not carried out is reported after the order has ended",
-        OrderConfirmations,
-        replaced(
-            workflow.follow_execution,
-            "if order.decision:\n                _report(order, execution_id)\n            store.end(order, ended)",
-            "store.end(order, ended)\n            if order.decision:\n                _report(order, execution_id)",
-        ),
-    ),
-    Mutant(
-        "a stream does not learn of partial failures",
-        OrderConfirmations,
-        template=without_partial_failures("OrderConfirmerFunction"),
     ),
     Mutant(
         "a record is given up after two attempts",
