@@ -136,8 +136,8 @@ class ManualCallback(Adapter):
         failure = {"token": token, "executionId": execution_id, **FAILURE}
         if case.plan == "after heartbeats":
             self._invoke(world, {"token": token, "heartbeat": True})
-        if case.plan == "malformed first":
-            wrong = self._invoke(world, {"token": token, **MALFORMED[receives % len(MALFORMED)]})
+        if case.plan == "malformed first" and receives == 1:
+            wrong = self._invoke(world, {"token": token, **ledger.random.choice(MALFORMED)})
             ledger.require(wrong.error is not None, "a malformed answer was accepted")
         events = {
             "failure": [failure],

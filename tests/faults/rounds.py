@@ -40,7 +40,7 @@ def play(
     random = Random(f"{seed} {round_.name}")  # noqa: S311 - reproducible is meant
     traffic = world.proxy.begin()
     ledger = make_ledger(world, traffic, random, *([progress] if progress else []))
-    slowest = patience or 12 * round_.redelivery + 60 + executions / 10
+    slowest = patience or 12 * round_.redelivery + 60 + executions
     with world.stack.quick_redelivery(*world.adapter.queues, seconds=round_.redelivery), ledger.outside():
         try:
             round_.run(world, ledger, executions, random)
