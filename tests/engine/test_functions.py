@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -50,27 +51,27 @@ def lambda_handler(event, context):
 """
 
 
+def make_function(aws: Aws, module: str = MODULE, timeout: int = 5, **variables: str) -> str:
+    """A function of this module; its name."""
+    name = f"contract-{uuid4().hex[:8]}"
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("module.py", module)
+    aws.engine.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.14",
+        Role=ROLE,
+        Handler="module.lambda_handler",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=timeout,
+        Environment={"Variables": variables},
+    )
+    return name
+
+
 @pytest.fixture
 def function(aws: Aws) -> Callable[..., str]:
-    """Makes a function of this module; its name."""
-
-    def make(module: str = MODULE, timeout: int = 5, **variables: str) -> str:
-        name = f"contract-{uuid4().hex[:8]}"
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("module.py", module)
-        aws.engine.client("lambda").create_function(
-            FunctionName=name,
-            Runtime="python3.14",
-            Role=ROLE,
-            Handler="module.lambda_handler",
-            Code={"ZipFile": code.getvalue()},
-            Timeout=timeout,
-            Environment={"Variables": variables},
-        )
-        return name
-
-    return make
+    return partial(make_function, aws)
 
 
 def invoked(aws: Aws, function: str, event: dict[str, Any], **fields: object) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, redirect_stdout, suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -35,6 +35,7 @@ REFUSED = "is refused"
 LOST = "arrives, but fails"  # it has its effect, and whoever calls sees an error
 SENT_AGAIN = "is sent twice"  # the SDK gets no answer to the first, and whoever calls sees that to the second
 FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN]
+ASYNCHRONOUS_TRIES = 3
 Faults = list[str | int]  # of the calls of a step, in their order; a number: something else happens before the call
 
 
@@ -74,6 +75,7 @@ class Event:
     target: str
     body: Any
     tries: int = 0
+    due_at: float = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Notification:
 class Aws:
     def __init__(self, template: str, mutate: Callable[[Fields], None] | None = None) -> None:
         from tests.simulation.stepfunctions import StepFunctions
+        from tests.simulation.stream import Mapping, Table
 
         self.now = START
         self.story: list[str] = []
@@ -96,7 +99,9 @@ class Aws:
         self.notifications: list[Notification] = []
         self.events: list[Event] = []
         self.delivered_events: list[Event] = []
+        self.given_up: list[Event] = []  # by Lambda, which keeps them where the function's template says
         self.failing: set[str] = set()  # functions that a deployment has broken
+        self.meanwhile: Callable[[], list[Callable[[], object]]] = list  # what people may do before a call
         self.nothing_fails = False  # from the end of a story on
         self._numbers = 0
         self._nested = False
@@ -110,6 +115,16 @@ class Aws:
             for name, each in self.resources.items()
             if each["Type"] == "AWS::SQS::Queue"
         }
+        self.tables = {
+            name: Table(self, name) for name, each in self.resources.items() if each["Type"] == "AWS::DynamoDB::Table"
+        }
+        self.mappings = [
+            Mapping(self, name, self.resolve(event["Properties"]))
+            for name, each in self.resources.items()
+            if each["Type"] == "AWS::Serverless::Function"
+            for event in each["Properties"].get("Events", {}).values()
+            if event["Type"] == "DynamoDB"
+        ]
         self.step_functions = StepFunctions(self)
         self.consumers = self._consumers("SQS", "Queue")
         self.functions = [name for name, each in self.resources.items() if each["Type"] == "AWS::Serverless::Function"]
@@ -133,6 +148,8 @@ class Aws:
                 return name
             case {"Fn::Sub": _}:
                 return "https://example.com"
+            case {"Fn::If": [_, _, otherwise]}:  # the parameters have their defaults
+                return self.resolve(otherwise)
             case dict():
                 return {key: self.resolve(each) for key, each in value.items()}
             case list():
@@ -177,13 +194,18 @@ class Aws:
         return effect() if fault == SENT_AGAIN and of_function else answer
 
     def _something_else(self, which: int, operation: str) -> None:
-        """Deliver something while a function is about to make a call; no function is at work twice like this."""
+        """Something is delivered or done while a function is about to make a call, and nothing before its calls."""
         if self._nested:
             return
         self._nested, faults, self.faults = True, self.faults, []
         try:
             self.say(f"    before {operation}:")
-            self.deliver(which, 1)
+            acts = self.meanwhile()
+            if which < len(acts):
+                acts[which]()
+                self.go_on()
+            else:
+                self.deliver(which - len(acts), 1)
         finally:
             self._nested, self.faults = False, faults
 
@@ -197,8 +219,10 @@ class Aws:
         self.alarms.append((when, action))
 
     def next_deadline(self) -> float | None:
-        times = [when for when, _ in self.alarms] + [queue.next_visible() for queue in self.queues.values()]
-        return min((when for when in times if when is not None and when > self.now), default=None)
+        times = [when for when, _ in self.alarms] + [each.due_at for each in self.events]
+        times += [queue.next_visible() or 0 for queue in self.queues.values()]
+        times += [mapping.next_due() or 0 for mapping in self.mappings]
+        return min((when for when in times if when > self.now), default=None)
 
     def pass_time(self, until: float) -> None:
         self.now = until
@@ -226,7 +250,9 @@ class Aws:
     def deliverable(self) -> list[Callable[[int], None]]:
         """What may happen next: each takes how many messages a batch may have."""
         batches = [self._batch(queue, first) for queue in self.consumers for first in self.queues[queue].visible()]
-        return [*batches, *(self._event(event) for event in self.events)]
+        records = [partial(mapping.deliver, shard) for mapping in self.mappings for shard in mapping.due()]
+        events = [self._event(event) for event in self.events if event.due_at <= self.now]
+        return [*batches, *records, *events]
 
     def deliver(self, which: int, size: int) -> bool:
         """Deliver one batch or event of those that may be, and let AWS go on."""
@@ -303,7 +329,11 @@ class Aws:
                 self.invoke(event.target, event.body)
             except FunctionFailed as failure:
                 self.say(f"    {event.target} fails: {failure}")
-                return
+                if event.tries < ASYNCHRONOUS_TRIES:
+                    event.due_at = self.now + 60 * event.tries
+                    return
+                self.say(f"    event {event.number} is given up")
+                self.given_up.append(event)
         if event in self.events:
             self.events.remove(event)
             self.delivered_events.append(event)
@@ -336,7 +366,9 @@ def matches(pattern: Any, value: Any) -> bool:
     match pattern:
         case dict():
             return isinstance(value, dict) and all(
-                (key in value or pattern[key] == [{"exists": False}]) and matches(each, value.get(key))
+                any(matches(either, value) for either in each)
+                if key == "$or"
+                else (key in value or each == [{"exists": False}]) and matches(each, value.get(key))
                 for key, each in pattern.items()
             )
         case list():
@@ -350,6 +382,8 @@ def _matches_one(pattern: Any, value: Any) -> bool:
             return isinstance(value, str) and value.startswith(prefix)
         case {"exists": bool() as exists}:
             return exists is (value is not None)
+        case {"numeric": [">", int() as bound]}:
+            return isinstance(value, int) and value > bound
     return bool(pattern == value)
 
 

@@ -43,6 +43,7 @@ class Story(RuleBasedStateMachine):
         fault = type(self)
         self.aws = Aws(self.template, fault.__dict__.get("mutate"))
         self.started = 0
+        self.broken: Broken | None = None
         self.known_ends: dict[str, int] = {}
         counted["stories"] += 1
         self.prepare()
@@ -59,7 +60,8 @@ class Story(RuleBasedStateMachine):
     def require(self, holds: object, otherwise: str) -> None:
         if not holds:
             story = "\n".join(self.aws.story)
-            raise Broken(f"{otherwise}\n{story}")
+            self.broken = self.broken or Broken(f"{otherwise}\n{story}")
+            raise self.broken
 
     def step(self, words: str, faults: Faults, action: Callable[[], object]) -> None:
         """One step of the story: something happens, with these faults, and AWS goes on."""
@@ -69,6 +71,8 @@ class Story(RuleBasedStateMachine):
         action()
         self.aws.go_on()
         self.aws.faults = []
+        if self.broken:  # while a function was at work, which goes on after any error
+            raise self.broken
 
     # -------------------------------------------------------------- what may happen
     def inputs(self) -> list[Any]:
@@ -223,7 +227,8 @@ class Story(RuleBasedStateMachine):
     # -------------------------------------------------------------- the end
     def teardown(self) -> None:
         try:
-            self.in_the_end()
+            if not self.broken:
+                self.in_the_end()
         finally:
             self.aws.cleanup.close()
 
