@@ -4,13 +4,13 @@ import hashlib
 import io
 import json
 import subprocess
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+from zipfile import ZipFile
 
 import pytest
 from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
@@ -37,14 +37,14 @@ WAIT_TIME = 600  # of simulations that the deployment overtakes, in seconds of t
 def last_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the last release deploys."""
     folder = tmp_path_factory.mktemp("last-release")
-    archive = ["git", "-C", str(PROJECT), "archive", "--format=tar", LAST_RELEASE]
+    archive = ["git", "-C", str(PROJECT), "archive", "--format=zip", LAST_RELEASE]
     deployed_files = ["functions", "statemachine", "templates", "template.yaml"]
     try:
         packed = subprocess.run([*archive, *deployed_files], capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
         pytest.skip(f"this copy of the project does not have revision {LAST_RELEASE}: `git fetch --unshallow`")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as files:
-        files.extractall(folder, filter="data")
+    with ZipFile(io.BytesIO(packed.stdout)) as files:
+        files.extractall(folder)
     return folder
 
 
