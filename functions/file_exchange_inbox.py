@@ -91,17 +91,23 @@ def accept_all(key: str, receives: int) -> Outcome | None:
             outcome = accept(file, receives) or outcome
         except Conflict:
             continue  # another event is about this exchange, too: see how far it has come
-    if not found:
-        forget_answered(key)
-    return outcome
+    return outcome if found else finish_answered(key, receives)
 
 
-def forget_answered(key: str) -> None:
-    """Remove the token that an answer under this key was delivered to, where something broke off after that."""
+def finish_answered(key: str, receives: int) -> Outcome | None:
+    """Go on with an answer that was noted as the one that decides, where nothing is under its key any more.
+
+    It is delivered where somebody has removed it meanwhile, and its version is still there. Where it was delivered, its
+    token is removed.
+    """
     found = _KEY.fullmatch(key)
     waiter = waiting.find(found["uuid"]) if found else None
     if waiter and waiter.answer and waiter.answer["key"] == key:
+        file = bucket.read(key, waiter.answer["versionId"])
+        if file:
+            return accept(file, receives)
         waiting.forget_if_over(waiter)
+    return None
 
 
 def accept(file: File, receives: int) -> Outcome | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from callbacks import batch, executions, task
 from callbacks.entry import logger
@@ -34,12 +35,19 @@ DIES_BEFORE, DIES_AFTER = "dies before", "dies after"  # the function is killed
 REFUSED = "is refused"
 LOST = "arrives, but fails"  # it has its effect, and whoever calls sees an error
 SENT_AGAIN = "is sent twice"  # the SDK gets no answer to the first, and whoever calls sees that to the second
-FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN]
-Faults = list[str | int]  # of the calls of a step, in their order; a number: something else happens before the call
+PAUSES = "pauses before"  # until the story goes on with this invocation, or its function's time is over
+FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN, PAUSES]
+Faults = list[str]  # of the calls of a step, in their order
 
 
 class Died(BaseException):
     """In place of the end of a process, so that nothing catches it."""
+
+
+class Invocation(greenlet):  # type: ignore[misc]
+    """What is under way: it goes on from where it paused. `ends_at` is when Lambda ends the function that it is in."""
+
+    ends_at = float("inf")
 
 
 class InThisThread:
@@ -68,7 +76,7 @@ class Client:
 
 @dataclass
 class Event:
-    """One that EventBridge has for a target: a queue, a topic or a function, each by its logical ID."""
+    """One that EventBridge has for a target: a topic or a function, each by its logical ID."""
 
     number: int
     target: str
@@ -98,8 +106,8 @@ class Aws:
         self.delivered_events: list[Event] = []
         self.failing: set[str] = set()  # functions that a deployment has broken
         self.nothing_fails = False  # from the end of a story on
+        self.paused: list[Invocation] = []
         self._numbers = 0
-        self._nested = False
         self.template = _template(template)
         if mutate:
             self.template = deepcopy(self.template)
@@ -110,6 +118,7 @@ class Aws:
             for name, each in self.resources.items()
             if each["Type"] == "AWS::SQS::Queue"
         }
+        self.timeout: int = self.template["Globals"]["Function"]["Timeout"]
         self.step_functions = StepFunctions(self)
         self.consumers = self._consumers("SQS", "Queue")
         self.functions = [name for name, each in self.resources.items() if each["Type"] == "AWS::Serverless::Function"]
@@ -160,8 +169,9 @@ class Aws:
     def call(self, operation: str, effect: Callable[[], Any], *, of_function: bool) -> Any:
         """Make a call, as the next fault has it. Raises ClientError or ReadTimeoutError, or the function dies."""
         fault = self.faults.pop(0) if self.faults else FINE
-        if isinstance(fault, int):
-            self._something_else(fault, operation)
+        if fault == PAUSES:
+            if of_function:
+                self._pause(operation)
             fault = FINE
         if fault != FINE:
             self.say(f"    {operation} {fault}" if "dies" not in fault else f"    the function {fault} {operation}")
@@ -176,16 +186,36 @@ class Aws:
             raise ReadTimeoutError(endpoint_url="https://aws")
         return effect() if fault == SENT_AGAIN and of_function else answer
 
-    def _something_else(self, which: int, operation: str) -> None:
-        """Deliver something while a function is about to make a call; no function is at work twice like this."""
-        if self._nested:
-            return
-        self._nested, faults, self.faults = True, self.faults, []
-        try:
-            self.say(f"    before {operation}:")
-            self.deliver(which, 1)
-        finally:
-            self._nested, self.faults = False, faults
+    # -------------------------------------------------------------- invocations at once
+    def run(self, work: Callable[[], object]) -> None:
+        """Do something until it ends or pauses."""
+        self._switch_to(Invocation(work))
+
+    def resume(self, which: int) -> bool:
+        """Go on with one of what has paused; whether there was any."""
+        paused = bool(self.paused)
+        if paused:
+            self._switch_to(self.paused.pop(which % len(self.paused)))
+        return paused
+
+    def _switch_to(self, invocation: Invocation, *error: type[BaseException]) -> None:
+        invocation.parent = getcurrent()
+        invocation.throw(*error) if error else invocation.switch()
+        if not invocation.dead:
+            self.paused.append(invocation)
+
+    def _pause(self, operation: str) -> None:
+        invocation = getcurrent()
+        if isinstance(invocation, Invocation):
+            self.say(f"    the function {PAUSES} {operation}")
+            assert invocation.parent
+            invocation.parent.switch()
+
+    def end_paused(self, until: float = float("inf")) -> None:
+        """End what is under way and would not have ended by then."""
+        for each in [each for each in self.paused if each.ends_at <= until]:
+            self.paused.remove(each)
+            self._switch_to(each, Died)
 
     def go_on(self) -> None:
         """Let AWS do what it does by itself."""
@@ -198,9 +228,11 @@ class Aws:
 
     def next_deadline(self) -> float | None:
         times = [when for when, _ in self.alarms] + [queue.next_visible() for queue in self.queues.values()]
+        times += [each.ends_at for each in self.paused]
         return min((when for when in times if when is not None and when > self.now), default=None)
 
     def pass_time(self, until: float) -> None:
+        self.end_paused(until)
         self.now = until
         due = [action for when, action in self.alarms if when <= until]
         self.alarms = [each for each in self.alarms if each[0] > until]
@@ -214,6 +246,8 @@ class Aws:
         if function in self.failing:
             raise FunctionFailed("Runtime.ImportModuleError")
         os.environ.update(self.resolve(properties.get("Environment", {}).get("Variables", {})))
+        if isinstance(invocation := getcurrent(), Invocation):
+            invocation.ends_at = self.now + properties.get("Timeout", self.timeout)
         module, _, handler = properties["Handler"].rpartition(".")
         try:
             return json.loads(json.dumps(getattr(importlib.import_module(module), handler)(event, CONTEXT)))
@@ -277,8 +311,11 @@ class Aws:
         for rule in rules:
             if matches(self.resolve(rule["EventPattern"]), event):
                 for target in rule["Targets"]:
-                    body = transformed(event, target.get("InputTransformer"))
-                    self.events.append(Event(self.number(), self.resolve(target["Arn"]), body))
+                    body, name = transformed(event, target.get("InputTransformer")), self.resolve(target["Arn"])
+                    if name in self.queues:  # which delivers it whenever it likes
+                        self.queues[name].send(json.dumps(body))
+                    else:
+                        self.events.append(Event(self.number(), name, body))
         for name, each in self.resources.items():
             if each["Type"] == "AWS::Serverless::Function":
                 for source in each["Properties"].get("Events", {}).values():
@@ -292,10 +329,7 @@ class Aws:
 
     def deliver_event(self, event: Event) -> None:
         self.say(f"  EventBridge delivers event {event.number} to {event.target}")
-        kind = self.resources[event.target]["Type"]
-        if kind == "AWS::SQS::Queue":
-            self.queues[event.target].send(json.dumps(event.body))
-        elif kind == "AWS::SNS::Topic":
+        if self.resources[event.target]["Type"] == "AWS::SNS::Topic":
             self.publish(("event", event.number), event.body)
         else:
             event.tries += 1

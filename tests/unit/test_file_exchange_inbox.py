@@ -359,16 +359,6 @@ def test_the_token_of_a_wait_that_is_redriven_meanwhile_stays(exchange: Exchange
     assert json.loads(exchange.text(TOKEN_KEY))["taskToken"] == "new"
 
 
-def test_the_token_of_an_answer_that_is_not_given_yet_stays(exchange: Exchange) -> None:
-    exchange.drop("success.json")
-    with pytest.MonkeyPatch.context() as patch:
-        break_off(exchange, patch, call=4, after=False)
-        exchange.notify(SUCCESS)
-    assert json.loads(exchange.text(TOKEN_KEY))["answer"]["key"] == SUCCESS
-    file_exchange_inbox.forget_answered(SUCCESS)
-    assert exchange.keys("tokens/") == [TOKEN_KEY]
-
-
 # ------------------------------------------------------------------ executions that have ended
 def test_the_token_of_an_execution_that_has_ended_is_removed(exchange: Exchange) -> None:
     exchange.step_functions.settled.add(TOKEN)
@@ -413,6 +403,25 @@ def test_an_answer_is_accepted_where_the_one_that_was_to_decide_is_gone(exchange
     # Then
     assert [operation for operation, _ in exchange.answers()] == ["failure"]
     assert exchange.keys("tokens/") == []
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_answer_that_decides_is_delivered_though_it_was_removed(exchange: Exchange, corrected: bool) -> None:
+    # Given an answer that is noted as the one that decides, and then removed, so that its version is still there
+    exchange.drop("success.json", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call=4, after=False)
+        exchange.notify(SUCCESS)
+    exchange.s3.delete_object(Bucket=NAME, Key=SUCCESS)
+    if corrected:
+        exchange.notify(exchange.drop("success.json", "2"))
+    # When
+    exchange.notify(SUCCESS)
+    # Then
+    assert exchange.answers() == [("success", {"output": "1"})]
+    assert exchange.processed() == [("success.json", "1")]
+    assert exchange.keys("tokens/") == exchange.keys("inbound/") == []
+    assert len(exchange.rejected(SUCCESS)) == corrected
 
 
 @pytest.mark.parametrize("execution_id", [None, 5, "execution", [], "arn:aws:states:us-east-1:1:execution:m:n"])
