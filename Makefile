@@ -13,7 +13,7 @@ OWN_FILES := template.yaml templates statemachine
 PIP_INSTALL := bin/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # What is typed reaches a command through its environment, as it was typed: no $ in it is make's, no quote the shell's
-VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION FILES FUNCTION LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE
+VALUES := CAUSE CONFIG_ENV ERROR EVENT EXAMPLES EXECUTION EXECUTIONS FILES FUNCTION HOURS LIMIT OUTPUT PORT PYTHON RUNS STACK STATE STATE_MACHINE WORKFLOW
 define as_typed
 $(if $(strip $(value $(1))),,$(error $(1) is empty: give it a value, or leave it out))
 override $(1) := $$(value $(1))
@@ -25,17 +25,20 @@ option = $(if $(filter override,$(origin $(2))),$(1)="$$$(2)")
 PORT_OPTION := $(if $(call typed,PORT),--port="$$PORT")
 $(foreach name,$(VALUES),$(if $(call typed,$(name)),$(eval $(call as_typed,$(name)))))
 
-.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults simulate bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
+.PHONY: help setup demo demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation up down status show waits answer desk skip env invoke test test-slow test-local-invoke test-aws faults soak simulate bench cost check check-style check-types check-rules check-workflows lint audit pictures format clean new-enough-python
 
 help:
-	@awk -F ': .*## ' '/^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); printf "%-18s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^##@/ { group = substr($$0, 5) } /^[a-z -]+: .*## / { sub(/^demo-.*/, "demo-NAME", $$1); \
+		printf "%-8s%-18s%s\n", group, $$1, $$2; group = "" }' Makefile
 
-setup: .venv/demo.stamp .venv-engine/engine.stamp ## install what `make demo` needs, into this folder
+setup: .venv/demo.stamp .venv-engine/engine.stamp # what `make demo` needs, into this folder
+
+##@ run
 
 demo: setup ## run 10 payments and show how they went  [PORT=…]
 	@$(LOCAL) demo $(PORT_OPTION)
 
-demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation: demo-%: setup ## manual-callback async-api file-exchange order-confirmation
+demo-manual-callback demo-async-api demo-file-exchange demo-order-confirmation: demo-%: setup ## run the workflow of templates/NAME.yaml
 	@$(LOCAL) demo $* $(PORT_OPTION)
 
 up: setup ## start the embedded AWS, deploy template.yaml  [PORT=…]
@@ -46,6 +49,20 @@ down: $(call python_for,.venv) ## end the embedded AWS
 
 status: $(call python_for,.venv) ## show what runs, and what is deployed there
 	@$(LOCAL_OR_BARE) status
+
+# Not as SECONDS: that is a clock of the shell's own
+skip: export SKIP_SECONDS = $(value SECONDS)
+skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
+	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
+	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
+
+env: $(call python_for,.venv) ## point a shell at it: eval "$(make -s env)"
+	@$(LOCAL_OR_BARE) env
+
+invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
+	@$(LOCAL) invoke --config-env="$${CONFIG_ENV-default}" -- "$$FUNCTION" "$$EVENT"
+
+##@ watch
 
 show: .venv/demo.stamp ## tell the story of an execution  EXECUTION=ARN or name
 	@$(LOCAL) show -- "$$EXECUTION"
@@ -62,22 +79,12 @@ answer: .venv/demo.stamp ## answer a wait  EXECUTION=… OUTPUT=JSON or ERROR=�
 desk: .venv/demo.stamp ## open a page that shows who waits, and takes answers
 	@$(LOCAL) desk $(PORT_OPTION) $(if $(ALLOW_ANSWERS),--allow-answers)
 
-# Not as SECONDS: that is a clock of the shell's own
-skip: export SKIP_SECONDS = $(value SECONDS)
-skip: $(call python_for,.venv) ## move the clock of the workflows forward  SECONDS=…
-	$(if $(call typed,SECONDS),,$(error Say how far, as in: make skip SECONDS=82800))
-	@$(LOCAL_OR_BARE) skip -- "$$SKIP_SECONDS"
-
-env: $(call python_for,.venv) ## point a shell at the embedded AWS: eval "$(make -s env)"
-	@$(LOCAL_OR_BARE) env
-
-invoke: setup ## run a function in a container  FUNCTION=… EVENT=…
-	@$(LOCAL) invoke --config-env="$${CONFIG_ENV-default}" -- "$$FUNCTION" "$$EVENT"
+##@ test
 
 test: .venv/test.stamp .venv-engine/engine.stamp ## run what a change can break
 	@.venv/bin/python -m pytest --numprocesses 4 --no-loadscope-reorder -m "not slow" # on two cores: most tests wait
 
-test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long: every documented command, cost, checks
+test-slow: .venv/test.stamp .venv-engine/engine.stamp .venv-audit/audit.stamp ## run what takes long: documented commands, cost, checks
 	@.venv/bin/python -m pytest --numprocesses 3 --no-loadscope-reorder -m slow
 
 test-local-invoke: .venv/test.stamp .venv-engine/engine.stamp ## run every function in a container, 3 minutes
@@ -87,19 +94,18 @@ test-aws: .venv/test.stamp ## test a stack of yours on AWS  STACK=its name
 	@$(if $(strip $(value STACK)),,$(error Name the stack, as in: make test-aws STACK=payment-callback))
 	@STACK_NAME="$$STACK" .venv/bin/python -m pytest tests/aws tests/e2e tests/browser tests/security/test_no_leak_deployed.py
 
-faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions and more through every fault
-	@.venv/bin/python -m tests.faults
+faults: .venv/test.stamp .venv-engine/engine.stamp ## run 2,000 executions through every fault  [WORKFLOW=…]
+	@.venv/bin/python -m tests.faults $(call option,--workflow,WORKFLOW)
+
+soak: .venv/bench.stamp .venv-engine/engine.stamp # docs/benchmarks.md: HOURS=… or EXECUTIONS=…
+	@.venv/bin/python -m tests.soak $(call option,--executions,EXECUTIONS) $(call option,--hours,HOURS)
 
 simulate: .venv/test.stamp .venv-engine/engine.stamp ## play made-up stories of each workflow  [EXAMPLES=2000]
 	@EXAMPLES="$${EXAMPLES-2000}" .venv/bin/python -m pytest -s tests/simulation
 
-bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure beside a baseline, about 10 minutes
-	@.venv/bin/python -m tools bench
+##@ check
 
-cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS  [RUNS=20]
-	@.venv/bin/python -m tools cost $${RUNS+--runs="$$RUNS"}
-
-check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## check format, lint and types of the code, and templates
+check: .venv/test.stamp audit check-style check-types check-rules check-workflows ## check format, lint and types of code, and templates
 
 check-style: .venv/test.stamp
 	@.venv/bin/python -m ruff format --check .
@@ -118,17 +124,27 @@ check-workflows: .venv/test.stamp
 lint: .venv/test.stamp ## check templates and state machines  [FILES="yours"]
 	@if [ -e "$$FILES" ]; then set -- "$$FILES"; else set -- $${FILES-$(OWN_FILES)}; fi; .venv/bin/python -m callback_lint "$$@"
 
-audit: .venv/test.stamp .venv-audit/audit.stamp ## run cfn-lint, SAM CLI and checkov on every template
+audit: .venv/test.stamp .venv-audit/audit.stamp # cfn-lint, SAM CLI and checkov on every template
 	@.venv/bin/python -m tools checks
 
-pictures: .venv/test.stamp ## draw the diagrams of the documents again
+pictures: .venv/test.stamp # the diagrams of the documents, drawn again
 	@.venv/bin/python -m tools diagrams
 
 format: .venv/test.stamp ## format the code
 	@.venv/bin/python -m ruff format .
 	@.venv/bin/python -m ruff check --fix .
 
-clean: down ## end the embedded AWS, remove what was installed or built
+##@ measure
+
+bench: .venv/bench.stamp .venv-engine/engine.stamp ## measure beside a baseline, about 10 minutes
+	@.venv/bin/python -m tools bench
+
+cost: .venv/test.stamp .venv-engine/engine.stamp ## count what runs cost on AWS  [RUNS=20]
+	@.venv/bin/python -m tools cost $${RUNS+--runs="$$RUNS"}
+
+##@ clean
+
+clean: down ## end the embedded AWS, remove what was installed
 	rm -rf .venv .venv-engine .venv-audit .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find examples functions linter tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -13,6 +13,7 @@ SIGTERM and SIGINT let the work at hand end; work that calls `check()` gives its
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -30,12 +31,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 POLL_SECONDS = 5  # the longest that an idle worker takes to stop; `docker stop` waits for 10
 MAX_OUTPUT_BYTES, MAX_ERROR_CHARACTERS, MAX_CAUSE_CHARACTERS = 262_144, 256, 32_768
 
+# Retriers, catchers and alarms go by these names: AWS's, and the workflow's `Callback.`
+RESERVED = """
+    callback states aws runtime sandbox extension
+    apigateway athena bedrock bedrockruntime codebuild databrew dynamodb ecs eks elasticmapreduce emr emrcontainers
+    emrserverless eventbridge events glue gluedatabrew http lambda mediaconvert s3 sagemaker sfn sns sqs stepfunctions
+"""
+
 log = logging.getLogger("worker")
 Check = Callable[[], None]
 
 
 class Refused(Exception):
-    """What work raises when the answer is no: the error and the cause that the waiting task fails with."""
+    """What work raises when the answer is no: the error and the cause that the waiting task fails with.
+
+    An error that begins as AWS's do (`States.`, `Lambda.` and the like), or with `Callback.`, gets `Work.` in front.
+    """
 
 
 class Settled(Exception):
@@ -85,10 +96,10 @@ class Worker:
                 self.stop.wait(POLL_SECONDS)
 
     def read_queue(self) -> None:
-        """Learn how long the queue hides a message, and so how often to beat. Raises what botocore raises."""
+        """Learn how long the queue hides a message, and so when heartbeats are due. Raises what botocore raises."""
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"])
         self.visibility = int(attributes["Attributes"]["VisibilityTimeout"])
-        self.interval = max(1, min(self.visibility, self.heartbeat_seconds)) / 3  # two beats may fail
+        self.interval = max(1, min(self.visibility, self.heartbeat_seconds)) / 3  # two heartbeats may fail
         log.info("started: it sends a heartbeat every %.1f s while it works", self.interval)
 
     def handle(self, message: Mapping[str, Any]) -> None:
@@ -110,7 +121,7 @@ class Worker:
         return None
 
     def _answer(self, body: str, receipt: str) -> None:
-        message = json.loads(body)
+        message = read(body)
         token, payload = message["token"], message["input"]
         with self.keep_alive(token, receipt) as check:
             try:
@@ -138,18 +149,18 @@ class Worker:
             if self.stop.is_set():
                 raise Stopping
 
-        def beat() -> None:
+        def send_heartbeats() -> None:
             while not (settled.is_set() or ended.wait(self.interval)):
                 for keep in (heartbeat, partial(self._show_in, self.visibility, receipt)):
                     try:
                         keep()
                     except Settled:
                         settled.set()
-                    except Exception as error:  # noqa: BLE001 - the next beat may succeed
+                    except Exception as error:  # noqa: BLE001 - the next one may succeed
                         log.warning("a heartbeat failed: %s", describe(error))
 
         heartbeat()
-        thread = threading.Thread(target=beat, daemon=True)
+        thread = threading.Thread(target=send_heartbeats, daemon=True)
         thread.start()
         try:
             yield check
@@ -158,7 +169,7 @@ class Worker:
             thread.join()
 
     def _fail(self, token: str, error: str, cause: str) -> None:
-        error, cause = error[:MAX_ERROR_CHARACTERS], cause[:MAX_CAUSE_CHARACTERS]
+        error, cause = own_name(error)[:MAX_ERROR_CHARACTERS], cause[:MAX_CAUSE_CHARACTERS]
         self._tell(self.stepfunctions.send_task_failure, taskToken=token, error=error, cause=cause)
 
     def _tell(self, call: Callable[..., object], **arguments: str) -> None:
@@ -171,6 +182,27 @@ class Worker:
 
     def _show_in(self, seconds: int, receipt: str) -> None:
         self.sqs.change_message_visibility(QueueUrl=self.queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+
+
+def read(body: str) -> Any:  # noqa: ANN401 - any JSON
+    """The JSON of a message. Raises ValueError, also where an object has a key twice, and so says two things."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            raise ValueError("a key twice")
+        return fields
+
+    return json.loads(body, object_pairs_hook=once)
+
+
+def own_name(error: str) -> str:
+    """The name of an error, which nothing that goes by names takes for AWS's or the workflow's."""
+    before_dot = re.match(r"\W*(\w+)\W*?\.", error)
+    namespace = before_dot[1].casefold() if before_dot else ""
+    services = boto3.Session().get_available_services() if error.rstrip().casefold().endswith("exception") else []
+    reserved = namespace in RESERVED.split() or namespace in {service.replace("-", "") for service in services}
+    return f"Work.{error.lstrip()}" if reserved or not error.strip() else error
 
 
 def describe(error: Exception) -> str:

@@ -82,7 +82,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 # Modules whose tests are long and share nothing
-APART = ("test_deployment", "test_faults", "test_sam_cli", "test_starter", "test_upgrade", "test_walkthroughs")
+APART = (
+    "test_deployment",
+    "test_faults",
+    "test_planted",
+    "test_sam_cli",
+    "test_starter",
+    "test_upgrade",
+    "test_walkthroughs",
+)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

@@ -22,6 +22,7 @@ from tools.waits.token import Withheld, find_token
 
 sys.path.append(str(PROJECT / "functions"))  # what is deployed is no package
 from callbacks.error_names import RESERVED_ERROR_NAME, is_reserved_error_name
+from callbacks.json_text import UnreadableJson, read_json
 
 MAX_OUTPUT_BYTES = 262_144
 MAX_ERROR_CHARACTERS = 256
@@ -52,9 +53,9 @@ class Answer:
     def _problems(self) -> Iterator[str]:
         if self.output is not None:
             try:
-                json.loads(self.output, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError) as error:
-                yield f"The output is not JSON: {error}. A text needs its own quotes: '\"text\"'."
+                read_json(self.output)
+            except UnreadableJson as error:
+                yield f"The output {error}. A text needs its own quotes: '\"text\"'."
             if (size := len(self.output.encode(errors="replace"))) > MAX_OUTPUT_BYTES:
                 yield f"The output is {size:,} bytes; the limit is {MAX_OUTPUT_BYTES:,}."
         if self.error is not None and not 0 < len(self.error) <= MAX_ERROR_CHARACTERS:
@@ -63,10 +64,6 @@ class Answer:
             yield f"The {RESERVED_ERROR_NAME}."
         if self.cause is not None and len(self.cause) > MAX_CAUSE_CHARACTERS:
             yield f"The cause has {len(self.cause):,} characters; the limit is {MAX_CAUSE_CHARACTERS:,}."
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number there")
 
 
 class Ended(Exception):

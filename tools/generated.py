@@ -35,9 +35,9 @@ def resources(template: str, *lines: str) -> str:
 
 def cost(name: str) -> str:
     """A table of docs/cost.md: counts of tools/cost/counts.json times prices."""
-    from tools.cost.page import parts, read_counts, standing_stacks
+    from tools.cost.page import TABLES, read_counts
 
-    return "\n".join(parts(read_counts(), standing_stacks())[name])
+    return "\n".join(TABLES[name](read_counts()))
 
 
 def measured(name: str) -> str:

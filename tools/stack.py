@@ -328,6 +328,10 @@ class Notifications:
         """Every execution that has been notified so far."""
         return set(self._bodies)
 
+    def forget(self) -> None:
+        """Drops what was found so far."""
+        self._bodies.clear()
+
     def settle(self) -> None:
         """Returns when the test queue has given nothing for a second."""
         quiet = 0

@@ -1,6 +1,6 @@
 """One execution's story: its states, what they waited for, who answered, and what was published.
 
-It is told from fields that are chosen one by one: inputs, outputs and what tasks send hold task tokens and card data.
+It is made of fields that are chosen one by one: inputs, outputs and what tasks send hold task tokens and card data.
 """
 
 import json
@@ -255,8 +255,8 @@ def what_happened(step: Step, story: Story) -> Iterator[str]:
         yield f"{step.resource.removesuffix('.waitForTaskToken')} {_short(target, story.stack)}".strip()
     if step.waits:
         limits = {"at most": step.limit("Timeout"), "a heartbeat every": step.limit("Heartbeat")}
-        told = [f"{text} {limit:,} s" for text, limit in limits.items() if limit]
-        yield ", ".join([f"{'waits' if running and not step.end else 'waited'} for an answer", *told])
+        shown = [f"{text} {limit:,} s" for text, limit in limits.items() if limit]
+        yield ", ".join([f"{'waits' if running and not step.end else 'waited'} for an answer", *shown])
     for line in step.lines:
         more = line.get("outcome") if line.get("outcome") in ANSWERS else line.get("reason")
         said = f"{line.get('message')}, {more}" if more else line.get("message")

@@ -18,6 +18,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
+from callbacks.printable import PrintableError as PrintableError
+
 logger = Logger(use_rfc3339=True)  # the only form of time that Lambda reads when it filters logs by level
 # At DEBUG, the SDK prints requests and answers, which hold tokens, and Powertools the texts of errors
 for _name in ("aws_lambda_powertools", "boto3", "botocore", "urllib3"):
@@ -27,10 +29,6 @@ metrics = Metrics()
 # Powertools adds its default dimensions again after each flush, and warns of it; a failed invocation may have no metric
 warnings.filterwarnings("ignore", "Dimension 'function_name' has already been added|No application metrics to publish")
 metrics.set_default_dimensions(function_name=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "unknown"))
-
-
-class PrintableError(Exception):
-    """An error whose text we wrote ourselves, from nothing secret, so that it may be logged or shown to a caller."""
 
 
 class UnexpectedError(PrintableError):

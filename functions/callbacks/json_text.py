@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from callbacks.entry import PrintableError
+from callbacks.printable import PrintableError
 
 
 class UnreadableJson(PrintableError):

@@ -295,7 +295,7 @@ def _yaml(text: str, path: Path, first_line: int) -> Document:
 
 
 def _nodes(text: str, path: Path, first_line: int) -> yaml.Node | None:
-    """The tree of nodes. Its depth is looked at first, because the reader in C has no limit of its own."""
+    """The tree of nodes. Its depth is looked at first, because the reader in C has no limit."""
     try:
         level = 0
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):

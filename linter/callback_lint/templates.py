@@ -103,7 +103,7 @@ class Resource:
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """A queue that invokes a function, as an event of the function or as an event source mapping of its own.
+    """A queue that invokes a function, as an event of the function or as a separate event source mapping.
 
     `queue`: a logical ID, None where it is no resource of the template.
     """

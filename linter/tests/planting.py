@@ -15,6 +15,19 @@ from callback_lint.templates import Template
 SOUND = Path(__file__).parent / "sound" / "template.yaml"
 DEFINITION = ("Resources", "Machine", "Properties", "Definition")
 
+# The beginning of a template: what the wait sends, and other resources, are to follow
+WAIT = """
+Resources:
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Definition:
+        StartAt: Wait
+        States:
+          Wait:
+            Type: Task
+            Resource: arn:aws:states:::sqs:sendMessage.waitForTaskToken"""
+
 Change: TypeAlias = Callable[[Fields], None]
 
 

@@ -5,19 +5,12 @@ from pathlib import Path
 import pytest
 
 from callback_lint.__main__ import main
+from planting import WAIT
 from test_command import MACHINE
 
-TEMPLATE = """
-Resources:
-  Machine:
-    Type: AWS::Serverless::StateMachine
-    Properties:
-      Definition:
-        StartAt: Wait
-        States:
-          Wait:
-            Type: Task
-            Resource: arn:aws:states:::sqs:sendMessage.waitForTaskToken
+TEMPLATE = (
+    WAIT
+    + """
             Parameters: {QueueUrl: !Ref Queue, MessageBody.$: $$.Task.Token}
             End: true
   Queue:
@@ -25,6 +18,7 @@ Resources:
     Properties:
       RedrivePolicy: {deadLetterTargetArn: arn, maxReceiveCount: 3}
 """
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,11 @@ import pytest
 from callback_lint.catalogue import RULES
 from callback_lint.documents import read
 from callback_lint.linter import template_of
+from planting import WAIT
 
-TEMPLATE = """
-Resources:
-  Machine:
-    Type: AWS::Serverless::StateMachine
-    Properties:
-      Definition:
-        StartAt: Wait
-        States:
-          Wait:
-            Type: Task
-            Resource: arn:aws:states:::sqs:sendMessage.waitForTaskToken
+TEMPLATE = (
+    WAIT
+    + """
             TimeoutSeconds: 3600
             Parameters: {QueueUrl: q, MessageBody: {t.$: $$.Task.Token, order.$: $}}
             End: true
@@ -32,6 +25,7 @@ Resources:
       Policies: [{StepFunctionsCallbackPolicy: {StateMachineName: m}}]
       Events: {Work: {Type: SQS, Properties: {Queue: q, FunctionResponseTypes: [ReportBatchItemFailures]}}}
 """
+)
 
 FRAME = """
 import json, logging, os, sys, urllib.parse

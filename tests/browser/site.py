@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -44,12 +45,10 @@ class Site:
     def expired(self, order_id: str = "") -> str:
         """The link of an order whose time to decide is over."""
         link = self.waiting(order_id=order_id)
-        self.stack.client("dynamodb").update_item(
-            TableName=self.stack.outputs["OrderTableName"],
-            Key={"pk": {"S": f"ORDER#{self.order_id(link)}"}},
-            UpdateExpression="SET expiresAt = :past",
-            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 7_500)}},
-        )
+        # The link is sent before the token is stored, and a token whose time is not over opens its order again
+        order_id = self.order_id(link)
+        for pk in (f"TOKEN#{order_id}", f"ORDER#{order_id}"):
+            poll(pk, partial(self._expire, pk))
         return link
 
     def stopped(self, order_id: str = "") -> str:
@@ -63,6 +62,21 @@ class Site:
         machine = self.stack.outputs["OrderConfirmationStateMachineArn"]
         self.stack.stop(f"{machine.replace(':stateMachine:', ':execution:')}:{self.order_id(link)}")
         poll("end of the order", lambda: self._order(link)["state"] == "STOPPED" or None)
+
+    def _expire(self, pk: str) -> bool | None:
+        """Whether there is such an item, whose time is over now."""
+        table = self.stack.client("dynamodb")
+        try:
+            table.update_item(
+                TableName=self.stack.outputs["OrderTableName"],
+                Key={"pk": {"S": pk}},
+                UpdateExpression="SET expiresAt = :past",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 7_500)}},
+            )
+        except table.exceptions.ConditionalCheckFailedException:
+            return None
+        return True
 
     def order_id(self, link: str) -> str:
         return self._order_ids[link]

@@ -166,6 +166,7 @@ def find(page: Page, text: str) -> None:
 def go_to_answer(page: Page, arn: str) -> None:
     find(page, name(arn))
     page.get_by_role("link", name=re.compile(f"Answer .* of {name(arn)}")).click()
+    page.wait_for_url("**/answer?*", wait_until="load")  # the page's script checks what is sent
 
 
 def test_a_wait_is_resumed_from_its_row(stack: Stack, open_desk: Open) -> None:
@@ -303,7 +304,9 @@ def test_an_execution_is_started_followed_stopped_and_redriven(stack: Stack, ope
     expect(graph.get_by_text("waits for an answer", exact=True)).to_be_visible()
     expect(page.get_by_role("cell", name="RequestWork")).to_be_visible()
     expect(page.get_by_text("invoice")).to_have_count(0)
-    page.get_by_role("button", name="Stop it").click()
+    expect(page.get_by_role("button", name="Stop the execution")).to_be_hidden()
+    page.get_by_text("Stop it").click()
+    page.get_by_role("button", name="Stop the execution").click()
     expect(page.get_by_text("ABORTED", exact=True)).to_be_visible()
     expect(graph.get_by_text("aborted", exact=True)).to_be_visible()
     page.get_by_role("button", name="Redrive it").click()
@@ -332,8 +335,9 @@ def test_undelivered_messages_are_moved_back(stack: Stack, open_desk: Open) -> N
     assert (stack.depth("QuarantineQueueUrl"), stack.depth("ManualCallbackQueueUrl")) == (0, before + 1)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", PHONE), ("dark", DESKTOP)], ids=["light-phone", "dark-desktop"]
+)
 def test_every_page_is_accessible_and_fits(scheme: str, viewport: Any, stack: Stack, open_desk: Open) -> None:
     arn = start(stack)
     ended = start(stack)

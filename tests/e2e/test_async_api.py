@@ -175,12 +175,12 @@ def test_a_wait_beyond_the_timeout_fails_and_its_late_callback_is_settled(stack:
 
 
 @pytest.mark.usefixtures("awake")
-def test_100_requests_at_once_each_delivered_twice_are_100_simulations(
+def test_40_requests_at_once_each_delivered_twice_are_40_simulations(
     stack: Stack,
 ) -> None:
-    # Given 100 requests, each of which is in the queue twice
+    # Given 40 requests, each of which is in the queue twice
     before = stack.executions(SIMULATOR).keys()
-    requests = [{"waitTime": 1 + number % 10, "status": ("success", "failure")[number % 2]} for number in range(100)]
+    requests = [{"waitTime": 1 + number % 10, "status": ("success", "failure")[number % 2]} for number in range(40)]
     with stack.consumer_off(REQUESTER):
         executions = stack.start_all([*requests], machine=MACHINE)
         bodies = [stack.receive(QUEUE)["Body"] for _ in executions]
@@ -189,19 +189,19 @@ def test_100_requests_at_once_each_delivered_twice_are_100_simulations(
     # When
     ends = {execution_id: stack.ended(execution_id) for execution_id in executions}
     poll("empty queue", lambda: stack.depth(QUEUE) == 0 or None, seconds=120)  # a batch may come again, after 90 s
-    # Then there were 100 simulations, each named after its token
+    # Then there were 40 simulations, each named after its token
     simulations = stack.executions(SIMULATOR).keys() - before
     tokens = [json.loads(body)["taskToken"] for body in bodies]
     assert sorted(arn.rpartition(":")[2] for arn in simulations) == sorted(
         sha256(token.encode()).hexdigest() for token in tokens
     )
-    # And 100 callbacks, one taken by each workflow
+    # And 40 callbacks, one taken by each workflow
     for execution_id, request in zip(executions, requests, strict=True):
         types = Counter(event["type"] for event in stack.events(execution_id))
         answers = types["TaskSucceeded"] - 1, types["TaskFailed"]  # without that of the publish, which succeeds
         succeeds = request["status"] == "success"
         assert (ends[execution_id]["status"], answers) == (("SUCCEEDED", (1, 0)) if succeeds else ("FAILED", (0, 1)))
-    # And 100 notifications
+    # And 40 notifications
     lines = await_lines(stack, ends.keys())
     for execution_id, request in zip(executions, requests, strict=True):
         succeeds = request["status"] == "success"

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from tools.cost import prices
-from tools.cost.arithmetic import ITEMS, Standing, empty_receives, key_requests, per_million_runs, standing
 from tools.cost.counting import Event, Observed, bill, metrics, size
-from tools.cost.page import read_counts
-from tools.cost.runs import ENDS, WORKFLOWS, FileExchange, Place, Workflow, place_in, template
+from tools.cost.page import per_idle_month, per_million_runs, read_counts
+from tools.cost.prices import ITEMS
+from tools.cost.runs import ENDS, WORKFLOWS, Workflow, started, template
 from tools.deployment import configured_stack_name
+from tools.engine.engine import Engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.local("it counts on its own embedded AWS")]
 
 COUNTS = read_counts()
-STANDING = {configured_stack_name(kind.config_env): standing(template(kind.config_env)) for kind in WORKFLOWS}
 
 
 def event(number: int, kind: str, **details: Any) -> Event:
@@ -39,18 +39,16 @@ def test_dollars_of_a_million_runs() -> None:
     }
 
 
-def test_idle_pollers_and_data_keys_of_a_month() -> None:
-    has = Standing(keys=1, alarms=0, dashboards=0, polled=2, passed=(300, 3600), topics=1)
-    assert empty_receives(has) == 2 * 648_000  # 5 connections, 3 times a minute, 30 days
-    # 30 days / 300 s x (2 x 1 sender + 1 receiver), the same / 3600 s, and 30 days / 300 s x 2 of the topic
-    assert key_requests(has) == 25_920 + 2_160 + 17_280
+def test_dollars_of_an_idle_month() -> None:
+    # Of the payment callback: seven alarms, and two queues that each ask 5 connections x 3 times a minute, for 30 days
+    idle = {"key": 1, "alarms": 0.7, "dashboard": 3, "empty receives": 2 * 648_000 * 0.4 / 1e6}
+    assert per_idle_month(template("default")) == pytest.approx(idle)
 
 
-def test_what_stands_in_the_template_of_the_payment_callback() -> None:
-    # The payment and the test queue pass messages on; the payment and the dead-letter queue invoke functions
-    assert STANDING["payment-callback"] == Standing(
-        keys=1, alarms=7, dashboards=1, polled=2, passed=(3600, 3600), topics=1
-    )
+def test_an_order_costs_165_dollars_per_million_at_most_and_six_invocations() -> None:
+    happy = COUNTS["order-confirmation"]["happy"]
+    assert sum(per_million_runs(happy).values()) <= 165
+    assert happy["Lambda invocations"] <= 6
 
 
 def test_what_is_billed_of_a_run_with_a_retry() -> None:
@@ -73,7 +71,7 @@ def test_what_is_billed_of_a_run_with_a_retry() -> None:
     ]
     observed = Observed(Counter({"states.SendTaskSuccess": 1}), Counter(), [history], {"PaymentWorkerFunction": log})
     billed = bill(observed, template("default"))
-    assert {item: count for item, count in billed.items() if count and item in ITEMS and "bytes" not in item} == {
+    assert {item: count for item, count in billed.items() if count and "bytes" not in item} == {
         "state transitions": 3,
         "SQS requests": 2 + 2 + 1,  # both sends, Lambda's receive and delete, and the send to the test queue
         "SNS publishes": 1,
@@ -88,22 +86,26 @@ def test_what_is_billed_of_a_run_with_a_retry() -> None:
 
 # ------------------------------------------------------------------ real runs
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with place_in(tmp_path_factory.mktemp("cost") / "engine") as place:
-        yield place
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with started(tmp_path_factory.mktemp("cost") / "engine") as engine:
+        yield engine
 
 
 @pytest.mark.parametrize("kind", WORKFLOWS, ids=lambda kind: str(kind.__name__))
-def test_a_run_comes_to_what_was_counted(place: Place, kind: type[Workflow]) -> None:
-    workflow = kind(place)
+def test_a_run_comes_to_what_was_counted(recording: Engine, kind: type[Workflow]) -> None:
+    workflow = kind(recording)
     for path in ENDS:
-        observed = workflow.observe(path, runs=1)
-        expected = dict(COUNTS[configured_stack_name(kind.config_env)][path])
-        assert len(metrics(observed)) == expected.pop("custom metrics"), path
-        billed = bill(observed, workflow.template)
-        # a line is a few bytes longer or shorter each time, and counted to ten bytes
-        allowed = {item: 10 + 0.01 * count if "bytes" in item else 0.0001 for item, count in expected.items()}
-        if kind is FileExchange:  # an end that is reported while the token is being removed takes calls more
-            allowed |= {"S3 reads": 1, "S3 events": 2, "Lambda GB-seconds": 0.04}
-        off = {item: billed[item] for item, count in expected.items() if abs(billed[item] - count) > allowed[item]}
+        expected = COUNTS[configured_stack_name(kind.config_env)][path]
+        for _ in range(3):  # on a busy machine an SDK may send a request again: then another run has to come to less
+            observed = workflow.observe(path, runs=1)
+            billed = bill(observed, workflow.template) + Counter({"custom metrics": len(metrics(observed))})
+            off = {item: billed[item] for item in ITEMS if not like(expected.get(item, 0), billed[item], item)}
+            if not off:
+                break
         assert off == {}, f"{path}: counted otherwise: {expected}; `make cost` counts anew"
+        assert billed["custom metrics"] == expected["custom metrics"], path
+
+
+def like(expected: float, count: float, item: str) -> bool:
+    """A line is a few bytes longer or shorter each time, and counted to ten bytes."""
+    return abs(count - expected) <= (10 + 0.01 * expected if "bytes" in item else 0.0001)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.given import Stacks
 from tests.security.sample_secrets import leaks
-from tools import ToolError, answer
+from tools import FLAGSHIP, ToolError, answer
 from tools.aws import Aws
 from tools.demos import common, find_demo, manual_callback
 from tools.engine.engine import Engine
@@ -29,6 +29,9 @@ CONSUMERS = {
     "order-confirmation": "OrderConfirmerFunctionName",
 }
 
+
+# The documents' commands, which are slow tests, play each demo too
+DEMOS = [pytest.param(name, marks=[pytest.mark.slow] if name != FLAGSHIP else []) for name in WORKFLOWS]
 
 QUEUES = {
     "payment-callback": "WaitForCallbackDemoNotificationTestQueueUrl",
@@ -66,7 +69,7 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", DEMOS)
 def test_a_demo_succeeds(
     name: str, engine: Engine, stacks: Stacks, tokens: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +105,7 @@ def wait_of(aws: Aws, execution: str) -> Wait | None:
         return None
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", DEMOS)
 @pytest.mark.usefixtures("impatient")
 def test_a_demo_fails_where_nothing_answers(
     name: str, engine: Engine, stacks: Stacks, capsys: pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ from tools.deployment import deploy
 from tools.engine.engine import Engine
 from tools.stack import deployed
 
-pytestmark = pytest.mark.local("it deploys its own stacks")
+pytestmark = [pytest.mark.slow, pytest.mark.local("it deploys its own stacks")]
 
 Order = dict[str, object]
 

@@ -96,8 +96,8 @@ def test_work_that_nobody_does_is_reminded_of_then_escalated_then_fails(
         end = stack.ended(execution_id)
     assert (end["status"], end["error"]) == ("FAILED", "Work.NotAnswered")
     poll("two notifications", lambda: notifications.count(execution_id) == 2 or None)
-    told = [(one["outcome"], one["message"]) for one in notifications.bodies(execution_id)]
-    assert told == [("REMINDER", "Work waits for an answer."), ("ESCALATION", "Work waits for an answer.")]
+    notified = [(one["outcome"], one["message"]) for one in notifications.bodies(execution_id)]
+    assert notified == [("REMINDER", "Work waits for an answer."), ("ESCALATION", "Work waits for an answer.")]
 
 
 def test_work_that_is_done_too_late_for_one_round_is_answered_in_the_next(

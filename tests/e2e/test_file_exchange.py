@@ -1,8 +1,6 @@
 """The file exchange on a deployed stack, from the request that a partner finds to the notification of the end."""
 
 import json
-import random
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -15,7 +13,7 @@ from tests.e2e.given import Stacks
 from tools.stack import Notifications, Stack, poll
 
 MACHINE = "FileExchangeStateMachineArn"
-OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"
+OUTBOX = "FileExchangeOutboxFunctionName"
 OUTBOX_QUEUE, INBOUND_QUEUE = "OutboxQueueUrl", "InboundQueueUrl"
 
 TWICE = "The file has a key twice in one object."
@@ -275,11 +273,11 @@ def test_a_broken_outbox_fails_its_workflow_and_the_unreadable_is_quarantined(st
         assert stack.receive("QuarantineQueueUrl", seconds=120)["Body"] == "not an event"
 
 
-def test_50_exchanges_at_once_with_files_dropped_twice_are_50_notifications(
+def test_20_exchanges_at_once_with_files_dropped_twice_are_20_notifications(
     stack: Stack, bucket: Bucket, notifications: Notifications
 ) -> None:
     # Given
-    executions = stack.start_all([{}] * 50, machine=MACHINE)
+    executions = stack.start_all([{}] * 20, machine=MACHINE)
     uuids = [uuid_of(execution_id) for execution_id in executions]
     for uuid in uuids:
         bucket.await_text(f"outbound/{uuid}/request.json")
@@ -291,53 +289,11 @@ def test_50_exchanges_at_once_with_files_dropped_twice_are_50_notifications(
     for execution_id, uuid in zip(executions, uuids, strict=True):
         end = stack.ended(execution_id)
         assert (end["status"], json.loads(end["output"])) == ("SUCCEEDED", {"uuid": uuid})
-    assert_balanced(stack, bucket, notifications, executions, files=2)
-
-
-def test_events_that_come_twice_late_and_out_of_order_change_nothing(
-    stack: Stack, bucket: Bucket, notifications: Notifications
-) -> None:
-    """A round of faults: each file's event doubled, the halves delayed each by itself, all of them shuffled."""
-    # Given
-    shuffle = random.Random(4)  # noqa: S311 - so that a failure can be repeated
-    executions = stack.start_all([{}] * 20, machine=MACHINE)
-    uuids = [uuid_of(execution_id) for execution_id in executions]
-    for uuid in uuids:
-        bucket.await_text(f"outbound/{uuid}/request.json")
-    with stack.consumer_off(INBOX):
-        for number, uuid in enumerate(uuids):
-            bucket.drop(f"inbound/{uuid}/heartbeat", "")
-            bucket.drop(f"inbound/{uuid}/{('success', 'failure')[number % 2]}.json", "{")
-            for name in ("success", "failure"):
-                bucket.drop(f"inbound/{uuid}/{name}.json", "{}")
-        events = [stack.receive(INBOUND_QUEUE)["Body"] for _ in range(4 * len(uuids))]
-        doubled = events * 2
-        shuffle.shuffle(doubled)
-        for event in doubled:
-            url = stack.outputs[INBOUND_QUEUE]
-            stack.client("sqs").send_message(QueueUrl=url, MessageBody=event, DelaySeconds=shuffle.randrange(4))
-    # When, Then
-    statuses = Counter(stack.ended(execution_id)["status"] for execution_id in executions)
-    assert statuses.total() == len(executions)
-    assert statuses.keys() <= {"SUCCEEDED", "FAILED"}
-    for execution_id in executions:
-        answers = [
-            event["type"] for event in stack.events(execution_id) if event["type"] in ("TaskSucceeded", "TaskFailed")
-        ]
-        assert len(answers) == 3, answers  # of the processor, the partner and the publish
-    assert_balanced(stack, bucket, notifications, executions, files=3)
-
-
-def assert_balanced(
-    stack: Stack, bucket: Bucket, notifications: Notifications, executions: list[str], files: int
-) -> None:
-    """Each has one notification, no token is left, and every file that was dropped is kept, but for heartbeats."""
     await_empty(stack, INBOUND_QUEUE)
     notifications.settle()
-    for execution_id in executions:
-        uuid = uuid_of(execution_id)
+    for execution_id, uuid in zip(executions, uuids, strict=True):
         assert len(notifications.of(execution_id)) == 1
         assert bucket.keys(f"tokens/{uuid}") == bucket.keys(f"inbound/{uuid}") == []
         assert len(bucket.keys(f"processed/{uuid}")) == 1
         rejected = [key for key in bucket.keys(f"rejected/inbound/{uuid}/") if key.endswith("/content")]
-        assert len(rejected) == files - 1
+        assert len(rejected) == 1

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.given import Stacks
-from tools.cost.runs import place_in
 from tools.engine.engine import Engine
 from tools.invoke import reachable_from_containers
 
@@ -60,10 +59,3 @@ def test_invoke_listens_on_the_address_of_the_bridge_only(engine: Engine, monkey
         address, _, port = url.removeprefix("http://").partition(":")
         assert listeners(os.getpid()) - before == {("127.9.0.1", int(port))}
         assert address == "127.9.0.1"
-
-
-def test_cost_listens_on_loopback_only(tmp_path: Path) -> None:
-    with place_in(tmp_path / "engine") as place:
-        found = listeners(os.getpid(), *place.engine._processes())
-        assert len(found) >= 3  # two proxies, and the engine
-        assert {address for address, _ in found} == {"127.0.0.1"}

@@ -127,6 +127,7 @@ def test_a_worker_that_is_stopped_ends_the_work_that_cannot_be_left(stack: Stack
     assert workers.done() == {key: 1}
 
 
+@pytest.mark.slow
 def test_ten_workers_share_a_queue_and_answer_each_message_once(stack: Stack, workers: Workers) -> None:
     # Given
     inputs: list[object] = [{"key": str(uuid4()), "do": "answer", "card": SECRET} for _ in range(100)]

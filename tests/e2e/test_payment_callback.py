@@ -123,18 +123,8 @@ def test_an_input_that_is_no_payment_fails_at_once_and_says_why(stack: Stack, no
         }
 
 
-UNREADABLE_PAYLOADS = {
-    '{"x": ' + "[" * 2_000 + "]" * 2_000 + ', "taskToken": "forged"}': None,  # too deep for some versions of Python
-    "[" * 100_000 + "]" * 100_000: "it is nested too deep",
-    '{"orderId": "a", "orderId": "b", "amount": 1}': "it has a key twice in one object",
-    '{"orderId": "\\ud83d", "amount": 1}': "it has half an emoji in it (a surrogate without the other)",
-    '{"taskToken": "forged", "orderId": ': "it is not JSON",
-}
-
-
-@pytest.mark.parametrize(("payload", "problem"), UNREADABLE_PAYLOADS.items(), ids=range(len(UNREADABLE_PAYLOADS)))
 def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_once(
-    stack: Stack, notifications: Notifications, order: Order, payload: str, problem: str | None
+    stack: Stack, notifications: Notifications, order: Order
 ) -> None:
     # Given
     with stack.consumer_off("PaymentWorkerFunctionName"):
@@ -142,15 +132,16 @@ def test_a_message_of_which_only_the_token_can_be_read_fails_its_workflow_at_onc
         token = json.loads(stack.receive("PaymentQueueUrl")["Body"])["taskToken"]
     # When
     head = f'{{"taskToken": "{token}", "executionId": "{execution_id}"'
-    stack.send("PaymentQueueUrl", f'{head}, "payload": {payload}}}')
+    stack.send("PaymentQueueUrl", f'{head}, "payload": {{"taskToken": "forged", "orderId": ')
     # Then
     end = stack.ended(execution_id)
     assert (end["status"], end["error"]) == ("FAILED", "Payment.InvalidRequest")
-    assert problem is None or end["cause"] == f"The message cannot be read: {problem}."
+    assert end["cause"] == "The message cannot be read: it is not JSON."
     [notification] = notifications.of(execution_id)
     assert (notification["Error"], notification["Cause"]) == (end["error"], end["cause"])
 
 
+@pytest.mark.slow
 def test_no_input_keeps_an_execution_from_its_notification(stack: Stack, notifications: Notifications) -> None:
     # Given inputs that SQS or SNS would refuse, or that are too large with a token beside them
     odd: list[object] = [
@@ -204,6 +195,7 @@ def test_a_message_delivered_twice_gets_the_same_answer_twice(
     assert [notifications.count(execution_id) for execution_id in executions] == [1] * len(executions)
 
 
+@pytest.mark.slow
 def test_200_executions_from_8_threads_all_end_with_one_notification_each(
     stack: Stack, notifications: Notifications, order: Order
 ) -> None:

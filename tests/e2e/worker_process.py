@@ -1,4 +1,4 @@
-"""The example worker as its user runs it, in a process: `examples/worker.py` with work of its own, told by its input.
+"""The example worker as its user runs it, in a process: `examples/worker.py` with work that its input chooses.
 
 `{"key": …, "do": "answer" | "wait" | "insist" | "refuse" | "raise"}`: work notes its key in the ledger first. "wait"
 and "insist" then last until the gate is open, and "wait" looks meanwhile whether it should go on.

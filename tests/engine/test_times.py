@@ -178,3 +178,16 @@ def test_a_timestamp_is_waited_for_by_the_same_clock(aws: Aws, language: str) ->
     assert aws.sfn.describe_execution(executionArn=execution)["status"] == "RUNNING"
     aws.engine.skip(110)
     assert aws.end(execution)["status"] == "SUCCEEDED"
+
+
+def test_an_expression_is_endless_by_its_cpu_time_not_on_a_busy_machine(aws: Aws) -> None:
+    # Given expressions of a quarter of a second of CPU time, eight at once, and an endless one
+    def evaluation(expression: str) -> str:
+        return aws.start(only({"Type": "Pass", "Output": f"{{% {expression} %}}", "End": True}), "JSONata")
+
+    # When
+    busy = [evaluation("$sum($map([1..30000], function($v) { $v * 2 }))") for _ in range(8)]
+    endless = evaluation("($f := function($n) { $f($n + 1) }; $f(0))")
+    # Then
+    assert {aws.end(execution).get("output") for execution in busy} == {"900030000"}
+    assert aws.end(endless)["error"] == "States.QueryEvaluationError"

@@ -1,4 +1,4 @@
-"""What else may lie in the queue of payment requests: unreadable messages and tokens that are none of ours."""
+"""What else may lie in a queue of requests: unreadable messages and tokens that are none of ours."""
 
 import json
 from collections.abc import Iterator
@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from random import Random
 
-from tests.faults.ledger import Order
-from tests.faults.proxy import ticket_of
 from tests.faults.world import World
 from tools.stack import poll
 
@@ -35,12 +33,6 @@ def unreadable_messages(random: Random, count: int) -> list[str]:
     ]
 
 
-def enlarged(order: Order, field: str) -> Order:
-    """An order as large as the input of an execution may be."""
-    free = INPUT_BYTES - len(json.dumps({**order, field: ""}).encode())
-    return {**order, field: "x" * free}
-
-
 def oversized_message() -> str:
     """As much as SQS takes, and no token in it."""
     free = 2**20 - len(json.dumps({"payload": ""}))
@@ -61,14 +53,15 @@ def forged_messages(random: Random) -> list[str]:
 
 
 @contextmanager
-def foreign_workflow(world: World) -> Iterator[tuple[str, str]]:
-    """Another state machine that waits: a payment request with its token, and the ticket of that token.
+def waiting_elsewhere(world: World) -> Iterator[str]:
+    """A request with the token of another state machine, which waits.
 
-    On AWS the worker's policy is for the payment callback's state machine only; the embedded AWS does not tell them
-    apart, and takes the answer.
+    On AWS a worker's policy is for its own state machine only; the embedded AWS does not tell them apart, and accepts
+    the answer.
     """
     sqs, step_functions = world.stack.client("sqs"), world.stack.client("stepfunctions")
-    url = sqs.create_queue(QueueName="foreign")["QueueUrl"]
+    name = f"elsewhere-{world.adapter.name}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     wait = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -78,7 +71,7 @@ def foreign_workflow(world: World) -> Iterator[tuple[str, str]]:
     }
     definition = {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": wait}}
     machine = step_functions.create_state_machine(
-        name="foreign", definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/foreign"
+        name=name, definition=json.dumps(definition), roleArn="arn:aws:iam::000000000000:role/foreign"
     )["stateMachineArn"]
     try:
         step_functions.start_execution(stateMachineArn=machine)
@@ -87,7 +80,7 @@ def foreign_workflow(world: World) -> Iterator[tuple[str, str]]:
             lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"),
         )
         token = received[0]["Body"]
-        yield json.dumps({"taskToken": token, "payload": PAYLOAD}), ticket_of(token)
+        yield json.dumps({"taskToken": token, "payload": PAYLOAD})
     finally:
         step_functions.delete_state_machine(stateMachineArn=machine)
         sqs.delete_queue(QueueUrl=url)

@@ -1,6 +1,7 @@
-"""An HTTP proxy between the functions and Step Functions that goes wrong on purpose.
+"""An HTTP proxy between the functions and the services they call, which goes wrong on purpose.
 
-Tokens stay inside: a callback is known by its ticket, the SHA-256 of its token in hexadecimal.
+Tokens stay inside: a call is known by its ticket, in hexadecimal. That is the SHA-256 of a callback's token, and of the
+whole request of any other call.
 """
 
 import hashlib
@@ -21,14 +22,18 @@ from typing import Self
 HOST = "127.0.0.1"
 HOLD_SECONDS = 5
 SLOW_SECONDS = 2.5  # the functions wait 2 s for an answer
+SERVICES = ("SFN", "DYNAMODB", "S3")  # as in AWS_ENDPOINT_URL_SFN
+CALLBACKS = ("SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat")
+OF_THE_CONNECTION = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 
 class Fault(StrEnum):
-    """What may become of one call. Only `forward`, `slow answer` and the two `after` let it reach Step Functions."""
+    """What may become of one call. Only `forward`, `slow answer` and the two `after` let it reach its service."""
 
     FORWARD = "forward"
     THROTTLE = "throttle"
     ERROR = "error 500"
+    REFUSE = "access denied"
     SLOW = "slow answer"
     CUT_BEFORE = "cut before"
     CUT_AFTER = "cut after"
@@ -36,7 +41,7 @@ class Fault(StrEnum):
     HOLD_AFTER = "held after"
 
 
-NETWORK_FAULTS = (Fault.THROTTLE, Fault.ERROR, Fault.SLOW, Fault.CUT_BEFORE, Fault.CUT_AFTER)
+NETWORK_FAULTS = (Fault.THROTTLE, Fault.ERROR, Fault.REFUSE, Fault.SLOW, Fault.CUT_BEFORE, Fault.CUT_AFTER)
 
 Plan = Callable[[str, int], Fault]
 """Decides on one call by its ticket and by its number among the calls with that ticket, from 1. One call at a time."""
@@ -73,7 +78,7 @@ def ticket_of(token: str) -> str:
 
 @dataclass
 class Traffic:
-    """What went through since the last `begin`; `accepted` is what Step Functions took: SUCCEEDED, or an error."""
+    """What went through since the last `begin`; `accepted` is what Step Functions accepted: SUCCEEDED, or an error."""
 
     injected: Counter[Fault] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
@@ -95,8 +100,9 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
-    def endpoint_url(self) -> str:
-        return f"http://{HOST}:{self._server.server_port}"
+    def environment(self) -> dict[str, str]:
+        """What makes the functions call by way of the proxy."""
+        return {f"AWS_ENDPOINT_URL_{service}": f"http://{HOST}:{self._server.server_port}" for service in SERVICES}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -168,22 +174,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         proxy = self.server.proxy
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        operation, request = self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body)
-        ticket = ticket_of(request["taskToken"])
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        operation = self.headers.get("X-Amz-Target", self.command).rpartition(".")[2]
+        request = json.loads(body) if operation in CALLBACKS else {}
+        asked = f"{self.command} {self.path} {operation} ".encode() + body
+        ticket = ticket_of(request["taskToken"]) if request else hashlib.sha256(asked).hexdigest()
         fault, traffic = proxy.decide(ticket)
         if fault is Fault.THROTTLE:
-            self._answer(HTTPStatus.BAD_REQUEST, _error("ThrottlingException"))
+            self._fail(HTTPStatus.BAD_REQUEST, "ThrottlingException", HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown")
+        elif fault is Fault.REFUSE:
+            self._fail(HTTPStatus.BAD_REQUEST, "AccessDeniedException", HTTPStatus.FORBIDDEN, "AccessDenied")
         elif fault is Fault.ERROR:
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, _error("InternalServerError"))
+            error = HTTPStatus.INTERNAL_SERVER_ERROR
+            self._fail(error, "InternalServerError", error, "InternalError")
         elif fault is Fault.CUT_BEFORE:
             self._cut()
         elif fault is Fault.HOLD_BEFORE:
             proxy.hold()
             self._cut()
         else:
-            status, answer = self._forward(body)
-            if status == HTTPStatus.OK and operation != "SendTaskHeartbeat":
+            status, headers, answer = self._forward(body)
+            if status == HTTPStatus.OK and operation in ("SendTaskSuccess", "SendTaskFailure"):
                 success = operation == "SendTaskSuccess"
                 traffic.accepted[ticket].append("SUCCEEDED" if success else request["error"])
             if fault is Fault.CUT_AFTER:
@@ -193,21 +204,36 @@ class _Handler(BaseHTTPRequestHandler):
                 proxy.hold()
             if fault is Fault.SLOW:
                 proxy.stopping.wait(SLOW_SECONDS)
-            self._answer(status, answer)
+            self._answer(status, headers, answer)
 
-    def _forward(self, body: bytes) -> tuple[int, bytes]:
-        engine = http.client.HTTPConnection(HOST, self.server.proxy.engine_port, timeout=10)
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST  # noqa: N815 - names of http.server
+
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        engine = http.client.HTTPConnection(HOST, self.server.proxy.engine_port, timeout=30)
+        sent = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
         try:
-            engine.request("POST", self.path, body, dict(self.headers))
+            engine.request(self.command, self.path, body, sent)
             response = engine.getresponse()
-            return response.status, response.read()
+            answer = response.read()
+            size = response.getheader("Content-Length") if self.command == "HEAD" else None
+            kept = {name: value for name, value in response.getheaders() if name.lower() not in OF_THE_CONNECTION}
+            return response.status, kept | {"Content-Length": size or str(len(answer))}, answer
         finally:
             engine.close()
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _fail(self, status: int, code: str, s3_status: int, s3_code: str) -> None:
+        """As the services with a target answer, or as S3 does, whose answer to a HEAD has no body."""
+        if "X-Amz-Target" in self.headers:
+            body, kind = json.dumps({"__type": code, "message": "injected"}), "application/x-amz-json-1.0"
+        else:
+            status, kind = s3_status, "application/xml"
+            body = "" if self.command == "HEAD" else f"<Error><Code>{s3_code}</Code><Message>injected</Message></Error>"
+        self._answer(status, {"Content-Type": kind, "Content-Length": str(len(body))}, body.encode())
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -215,7 +241,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _error(code: str) -> bytes:
-    return json.dumps({"__type": code, "message": "injected"}).encode()

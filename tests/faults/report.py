@@ -1,29 +1,33 @@
-"""The results of rounds as a table in Markdown."""
+"""The results of rounds as tables in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 
 from tests.faults.rounds import Result
 
-COLUMNS = ("Fault", "Injected", "Executions", "Survived", "Reported", "Stopped", "Lost", "Doubled", "Seconds")
+COUNTS = ("Injected", "Executions", "Survived", "Reported", "Stopped", "Timed out", "Lost", "Doubled", "Seconds")
 
 
-def markdown(results: list[Result]) -> str:
-    """One row a round. Survived: ended as it would have without the fault; reported: with `Callback.Undeliverable`."""
-    rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1)), *map(_cells, results)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def rounds_table(results: Sequence[Result]) -> str:
+    """One row a round."""
+    return _table(("Fault",), [((result.name,), _numbers([result])) for result in results])
 
 
-def _cells(result: Result) -> tuple[str, ...]:
-    count = result.count
-    numbers = (
-        sum(result.injected.values()),
-        count.executions,
-        count.survived,
-        count.reported,
-        count.stopped,
-        count.lost,
-        count.doubled,
-        round(result.seconds),
-    )
-    return (result.name, *(f"{number:,}" for number in numbers))
+def workflows_table(results: Mapping[str, Sequence[Result]]) -> str:
+    """One row a workflow, over all its rounds, of which the last brings all faults at once."""
+    rows = [((name, str(len(rounds) - 1)), _numbers(rounds)) for name, rounds in results.items()]
+    return _table(("Workflow", "Faults"), rows)
+
+
+def _numbers(results: Sequence[Result]) -> list[int]:
+    counts = map(sum, zip(*(astuple(result.count) for result in results), strict=True))
+    return [sum(sum(result.injected.values()) for result in results), *counts, round(sum(r.seconds for r in results))]
+
+
+def _table(first: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[int]]]) -> str:
+    lines = [[*first, *COUNTS], ["---", *["---:"] * (len(first) - 1 + len(COUNTS))]]
+    lines += [[*names, *(f"{number:,}" for number in numbers)] for names, numbers in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def details(result: Result) -> str:

@@ -1,46 +1,20 @@
-"""The rounds: each brings one fault from outside over a number of executions; the last brings all of them at once."""
+"""How a round is played, the rounds that fit any workflow, and the one that brings every fault at once."""
 
-import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from tests.faults.ledger import INVALID, UNDELIVERABLE, Count, Ledger, Order, Progress, orders
-from tests.faults.messages import (
-    INPUT_BYTES,
-    enlarged,
-    foreign_workflow,
-    forged_messages,
-    oversized_message,
-    unreadable_messages,
-)
-from tests.faults.mixed import everything
-from tests.faults.proxy import Fault, exactly, no_fault, seeded
-from tests.faults.world import WORKER, World
+from tests.faults.adapter import Round
+from tests.faults.ledger import Count, Ledger, Progress
+from tests.faults.messages import forged_messages, oversized_message, unreadable_messages, waiting_elsewhere
+from tests.faults.proxy import NETWORK_FAULTS, Fault, no_fault, seeded
+from tests.faults.world import World
 from tools.stack import poll
 
-RECEIVES = 5  # maxReceiveCount of the payment queue
-REPORT_SECONDS = 10  # from the last receive of a payment request to the end of its execution
-BATCH = 10
-POISON_REDELIVERY = 2
+WAVE = 50  # executions of one disturbance, about
 
-
-@dataclass(frozen=True)
-class Round:
-    """One fault.
-
-    `redelivery` is the visibility timeout of both queues meanwhile, in seconds: more than a batch takes in this round,
-    so that no message is redelivered while it is being answered. `reported` is the share of workflows
-    that may end with `Callback.Undeliverable`: none, unless the fault is one that no retry fixes.
-    """
-
-    name: str
-    run: Callable[[World, Ledger, int, Random], None]
-    redelivery: int
-    reported: float = 0
+Run = Callable[[World, Ledger, int, Random], None]
 
 
 @dataclass(frozen=True)
@@ -52,173 +26,167 @@ class Result:
     problems: list[str]
 
 
-def play(round_: Round, world: World, executions: int, seed: int, progress: Progress | None = None) -> Result:
-    """Plays one round to its end and balances the ledger."""
+def play(
+    round_: Round,
+    world: World,
+    executions: int,
+    seed: object,
+    progress: Progress | None = None,
+    patience: float | None = None,
+    make_ledger: Callable[..., Ledger] = Ledger,
+) -> Result:
+    """Plays a round to its end and balances the ledger. `patience`: seconds until what has not ended counts as lost."""
     started = time.monotonic()
+    random = Random(f"{seed} {round_.name}")  # noqa: S311 - reproducible is meant
     traffic = world.proxy.begin()
-    ledger = Ledger(world, traffic, *([progress] if progress else []))
-    slowest = 12 * round_.redelivery + 60 + executions / 10
-    with world.stack.quick_redelivery("PaymentQueueUrl", "DeadLetterQueueUrl", seconds=round_.redelivery):
+    ledger = make_ledger(world, traffic, random, *([progress] if progress else []))
+    slowest = patience or 12 * round_.redelivery + 60 + executions
+    with world.stack.quick_redelivery(*world.adapter.queues, seconds=round_.redelivery), ledger.outside():
         try:
-            round_.run(world, ledger, executions, Random(f"{seed} {round_.name}"))  # noqa: S311 - reproducible is meant
+            round_.run(world, ledger, executions, random)
         except AssertionError as error:
             ledger.problems.append(str(error))
         count = ledger.balance(slowest)
-        ledger.require(
-            count.reported <= round_.reported * count.executions,
-            f"{count.reported} executions were reported undeliverable",
-        )
-        if ledger.problems:
-            world.purge()
+    ledger.require(
+        count.reported <= round_.reported * count.executions, f"{count.reported} executions were reported undeliverable"
+    )
+    if ledger.problems:
+        world.clean()
     injected = {**{str(fault): times for fault, times in traffic.injected.items()}, **ledger.injected}
     return Result(round_.name, injected, count, time.monotonic() - started, ledger.problems)
 
 
-# ------------------------------------------------------------------ between the functions and Step Functions
-def api_fault(fault: Fault, most: int) -> Callable[[World, Ledger, int, Random], None]:
-    """Each callback meets the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
+# ------------------------------------------------------------------ between the functions and the services
+def api_fault(fault: Fault, most: int, share: float = 1) -> Run:
+    """A share of the calls meet the fault 1 to `most` times in a row; the functions try 3 times an invocation."""
 
     def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
-        world.proxy.follow(seeded(random, {fault: 1}, most))
-        ledger.start(orders("api", count))
+        world.proxy.follow(seeded(random, {fault: 1}, most, share))
+        ledger.start_some("api", count)
 
     return run
 
 
-def five_throttles(world: World, ledger: Ledger, count: int, _: Random) -> None:
-    """Full batches whose every call is throttled five times: 3 attempts, redelivery, 2 more, and the answer."""
-    world.proxy.follow(exactly(5, Fault.THROTTLE))
-    with world.stack.consumer_off(WORKER):
-        ledger.start(orders("throttled", count))
-        wait_for_depth(world, count)
-    ledger.wait(60)
-    calls = Counter(world.proxy.traffic.calls.values())
-    ledger.require(set(calls) == {6}, f"calls by token: {calls}")
-    taken = Counter(map(len, world.proxy.traffic.accepted.values()))
-    ledger.require(set(taken) == {1}, f"answers taken by token: {taken}")
-
-
-# ------------------------------------------------------------------ in the messages
-def strange_messages(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    """Messages that are not JSON, hold no token, a forged, a foreign or a settled one, among as many real ones."""
-    with foreign_workflow(world) as (foreign_message, foreign_ticket):
-        with world.stack.consumer_off(WORKER):
-            ledger.start(orders("real", count))
-            wait_for_depth(world, count)
-            real = world.take(count)
-            others = [*forged_messages(random), foreign_message]
-            ledger.foreign_tickets.add(foreign_ticket)
-            ledger.injected["forged or foreign token"] += len(others)
-            messages = [*real, *others]
-            random.shuffle(messages)
-            world.send(*messages)
-            ledger.send_unreadable(*unreadable_messages(random, count))
-        ledger.wait(60)
-        ledger.injected["settled token"] += len(real)
-        world.send(*real)
-
-
-def one_bad_record(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    """Batches of nine real messages and one that is unreadable: the nine end in the first delivery."""
-    with world.stack.consumer_off(WORKER):
-        for depth in range(BATCH, BATCH * -(-count // (BATCH - 1)) + 1, BATCH):
-            ledger.start(orders("among-ten", BATCH - 1))
-            wait_for_depth(world, depth - 1)
-            ledger.send_unreadable(*unreadable_messages(random, 1))
-    ledger.wait(60)
-    calls = Counter(world.proxy.traffic.calls.values())
-    ledger.require(set(calls) == {1}, f"calls by token: {calls}")
-
-
-def oversized(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    """Inputs as large as an execution takes, by a note or by the order id, and messages that are larger still."""
-
-    def inputs() -> Iterator[Order]:
-        for order in orders("large", count):
-            field = random.choice(["note", "orderId", "nothing"])
-            yield order if field == "nothing" else enlarged(order, field)
-
-    with world.stack.consumer_off(WORKER):
-        ledger.start(inputs())
-        wait_for_depth(world, count)
-        messages: list[dict[str, Any]] = [json.loads(body) for body in world.take(count)]
-        for message in messages:
-            message["payload"].setdefault("note", "x" * 2 * INPUT_BYTES)
-        world.send(*map(json.dumps, messages))
-        ledger.injected["oversized payload"] += count
-        ledger.send_unreadable(oversized_message())
-
-
-def twice(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    """Every message is delivered twice."""
-    with world.stack.consumer_off(WORKER):
-        ledger.start(orders("twice", count))
-        wait_for_depth(world, count)
-        ledger.send_twice(world.take(count), random)
-
-
-def poison(world: World, ledger: Ledger, count: int, _: Random) -> None:
-    """Messages that always break the worker, unless they are no payments: all fail long before their timeout."""
-    with world.stack.without_variable(WORKER, "PAYMENT_SUCCESS_RATE"):
-        ledger.start(orders("poison", count))
-        ledger.injected["poison message"] += count
-        poll("ends of the poisoned", lambda: ledger.look() == 0 or None, 120)
-    pauses = -(-count // BATCH)  # the embedded AWS receives nothing for a second after a batch that failed
-    limit = RECEIVES * (POISON_REDELIVERY + pauses) + REPORT_SECONDS
-    slowest = max(end.seconds for end in ledger.ends.values())
-    ledger.require(slowest <= limit, f"the slowest took {slowest:.1f} s; the limit is {limit} s")
-    ledger.require({end.how for end in ledger.ends.values()} == {INVALID, UNDELIVERABLE}, "some were not reported")
-
-
-# ------------------------------------------------------------------ in the worker and the workflow
 def killed(world: World, ledger: Ledger, count: int, random: Random) -> None:
-    """The worker is killed in the middle of a batch, twice: some of the batch is answered, the rest is held."""
+    """Functions are killed at their work, twice: some of a batch is done, the rest is held."""
     world.proxy.follow(seeded(random, {Fault.HOLD_BEFORE: 1, Fault.HOLD_AFTER: 1}, most=1, share=0.5))
-    ledger.start(orders("killed", count))
+    ledger.start_some("killed", count)
     for _ in range(2):
         if world.proxy.wait_for_held(20):
-            ledger.injected["kill"] += world.kill_workers()
+            ledger.inject("kill", world.kill_workers())
             world.proxy.release()
     world.proxy.follow(no_fault)
     world.proxy.release()
 
 
+NETWORK_ROUNDS = [
+    Round("throttled", api_fault(Fault.THROTTLE, most=5), redelivery=5),
+    Round("error 500", api_fault(Fault.ERROR, most=5), redelivery=5),
+    Round("access denied", api_fault(Fault.REFUSE, most=2), redelivery=5),
+    Round("slow answers", api_fault(Fault.SLOW, most=2), redelivery=9),
+    Round("cut before", api_fault(Fault.CUT_BEFORE, most=5), redelivery=5),
+    Round("cut after", api_fault(Fault.CUT_AFTER, most=2), redelivery=5),
+    Round("killed at work", killed, redelivery=5),
+]
+
+
+def network_rounds(share: float, redelivery: int) -> list[Round]:
+    """For functions that make many calls for one message or record: as above, for a share of the calls."""
+    return [
+        Round(round_.name, api_fault(fault, most, share / 4 if fault is Fault.SLOW else share), redelivery)
+        for round_, fault, most in zip(NETWORK_ROUNDS, NETWORK_FAULTS, [3, 3, 1, 2, 3, 2], strict=False)
+    ]
+
+
+# ------------------------------------------------------------------ in the queue of the requests
+def twice(world: World, ledger: Ledger, count: int, _: Random) -> None:
+    """Every message is delivered twice."""
+    with ledger.consumer_off():
+        ledger.start_some("twice", count)
+        world.wait_for_depth(count)
+        ledger.send_twice(world.take(count))
+
+
 def consumer_off(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Nothing reads the queue for a while."""
-    with world.stack.consumer_off(WORKER):
-        ledger.start(orders("unread", count))
-        wait_for_depth(world, count)
+    with ledger.consumer_off():
+        ledger.start_some("unread", count)
+        world.wait_for_depth(count)
         ledger.require(ledger.look() == count, "an execution ended while nothing read its message")
-        ledger.injected["unread message"] += count
+        ledger.inject("unread message", count)
 
 
 def stopped(world: World, ledger: Ledger, count: int, random: Random) -> None:
     """StopExecution while the message waits, for a quarter, and while it may be answered, for another."""
-    with world.stack.consumer_off(WORKER):
-        waiting = ledger.start(orders("stopped", count))
-        wait_for_depth(world, count)
+    with ledger.consumer_off():
+        waiting = ledger.start_some("stopped", count)
+        world.wait_for_depth(count)
         ledger.stop(random.sample(waiting, count // 2))
-    ledger.stop(random.sample(ledger.start(orders("stopped-late", count)), count // 2))
+    ledger.stop(random.sample(ledger.start_some("stopped-late", count), count // 2))
 
 
-def wait_for_depth(world: World, count: int) -> None:
-    poll(f"{count} messages", lambda: world.stack.depth("PaymentQueueUrl") == count or None, 60)
-
-
-ROUNDS = [
-    Round("throttled", api_fault(Fault.THROTTLE, most=5), redelivery=5),
-    Round("error 500", api_fault(Fault.ERROR, most=5), redelivery=5),
-    Round("slow answers", api_fault(Fault.SLOW, most=2), redelivery=9),
-    Round("cut before", api_fault(Fault.CUT_BEFORE, most=5), redelivery=5),
-    Round("cut after", api_fault(Fault.CUT_AFTER, most=2), redelivery=5),
-    Round("five throttles on each of ten", five_throttles, redelivery=5),
-    Round("strange messages", strange_messages, redelivery=3),
-    Round("one bad record among ten", one_bad_record, redelivery=3),
-    Round("oversized payloads", oversized, redelivery=3),
+QUEUE_ROUNDS = [
     Round("delivered twice", twice, redelivery=3),
-    Round("poison messages", poison, redelivery=POISON_REDELIVERY, reported=1),
-    Round("killed mid-batch", killed, redelivery=5),
     Round("consumer off", consumer_off, redelivery=3),
     Round("stopped under way", stopped, redelivery=3),
 ]
-MIXED = Round("all of them", everything, redelivery=9, reported=0.1)
+
+
+# ------------------------------------------------------------------ everything at once
+def all_of(disturbances: Sequence[Run], share: float = 0.5) -> Run:
+    """A wave of executions for each disturbance in turn, and network faults all the while, for a share of the calls."""
+
+    def run(world: World, ledger: Ledger, count: int, random: Random) -> None:
+        weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
+        world.proxy.follow(seeded(random, weights, most=2, share=share))
+        waves = list(disturbances) * max(1, count // (WAVE * len(disturbances)))
+        for number, disturb in enumerate(waves):
+            size = count * (number + 1) // len(waves) - count * number // len(waves)
+            disturb(world, ledger, size, random)
+            ledger.look()
+
+    return run
+
+
+def kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
+    """Every function that works or waits for work is killed; the next kill is a wave away: longer than a cold start."""
+    ledger.start_some("killed", count)
+    ledger.inject("kill", poll("a worker to kill", lambda: world.kill_workers() or None))
+
+
+def deliver_late_and_twice(world: World, ledger: Ledger, count: int, _: Random) -> None:
+    with ledger.consumer_off():
+        ledger.start_some("late", count)
+        world.wait_for_depth(count)
+        ledger.send_twice(world.take(count // 2))
+    ledger.inject("unread message", count)
+
+
+def stop_some(_: World, ledger: Ledger, count: int, random: Random) -> None:
+    ledger.stop(random.sample(ledger.start_some("stopped", count), count // 5))
+
+
+def break_worker(world: World, ledger: Ledger, count: int, _: Random) -> None:
+    """Every invocation of the worker fails for a while."""
+    assert world.adapter.worker
+    assert world.adapter.variable
+    with world.stack.without_variable(world.adapter.worker, world.adapter.variable):
+        ledger.start_some("broken", count)
+    ledger.inject("broken worker")
+
+
+def send_unreadable(world: World, ledger: Ledger, count: int, random: Random) -> None:
+    ledger.send_unreadable(*unreadable_messages(random, 9), oversized_message())
+    ledger.start_some("beside-unreadable", count)
+
+
+def forge(world: World, ledger: Ledger, count: int, random: Random) -> None:
+    """Messages with tokens that nobody gave out, or that another state machine did."""
+    with waiting_elsewhere(world) as message:
+        messages = [*forged_messages(random), message]
+        ledger.inject("forged or foreign token", len(messages))
+        world.send(*messages)
+        ledger.start_some("beside-forged", count)
+
+
+COMMON_DISTURBANCES: list[Run] = [send_unreadable, forge, kill, deliver_late_and_twice, stop_some]

@@ -136,7 +136,7 @@ def main() -> None:
             os.dup2(file, 2)
             try:
                 probe(arguments)
-            except BaseException:  # noqa: BLE001 - told in the output
+            except BaseException:  # noqa: BLE001 - reported in the output
                 traceback.print_exc()
             sys.stdout.flush()
             os._exit(0)

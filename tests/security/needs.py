@@ -53,7 +53,7 @@ def workflow(needs: Needs) -> Role:
 
 
 def function(needs: Needs) -> Role:
-    """What every function needs, the key of its environment variables among it, and needs of its own."""
+    """What every function needs, the key of its environment variables among it, and its own needs."""
     everyone = {"EncryptionKmsKey": DECRYPT, "FunctionLogGroup": WRITE_LOGS, "*": SEND_TRACES}
     return Role("lambda.amazonaws.com", {**everyone, **needs})
 

@@ -18,16 +18,8 @@ TEMPLATES = [PROJECT / template_file(STACKS[name]) for name in WORKFLOWS]
 
 CATCH, RETRY = state("RequestWork", "Catch"), state("RequestWork", "Retry", 0, "ErrorEquals")
 EVENT = of("WorkerFunction", "Events", "Work", "Properties")
-MACHINE_STATEMENTS = of("MachineRole", "Policies", 0, "PolicyDocument", "Statement")
 WORKER_STATEMENTS = of("WorkerRole", "Policies", 0, "PolicyDocument", "Statement")
 KEY_STATEMENTS = of("Key", "KeyPolicy", "Statement")
-ENCRYPTED = {
-    "ServerSideEncryptionConfiguration": [
-        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "Key"}}}
-    ]
-}
-WRITE_FILES = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": {"Fn::Sub": "${Files.Arn}/inbox/*"}}
-KEEP_ORDERS = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Orders", "Arn"]}}
 LAYER = "arn:aws:lambda:${AWS::Region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python314-${Architecture}"
 PASS = {"Type": "Pass", "End": True}
 TOKEN = "{% $states.context.Task.Token %}"
@@ -228,31 +220,8 @@ FAULTS = [
         "Topic: no AWS::SNS::TopicPolicy denies",
     ),
     *(
-        Fault("whoever_needs_the_key_may_use_it", change, finding)
+        Fault("services_that_need_the_key_may_use_it", change, finding)
         for change, finding in (
-            (
-                drop(*MACHINE_STATEMENTS, 2),
-                "MachineRole may not kms:Decrypt, kms:GenerateDataKey with the key, and has",
-            ),
-            (drop(*WORKER_STATEMENTS, 2), "WorkerRole may not kms:Decrypt with the key, and has to"),
-            (
-                both(
-                    resource("Files", "AWS::S3::Bucket", BucketEncryption=ENCRYPTED),
-                    put(*WORKER_STATEMENTS, 3, value=WRITE_FILES),
-                ),
-                "WorkerRole may not kms:GenerateDataKey with the key, and has to",
-            ),
-            (
-                both(
-                    resource("Orders", "AWS::DynamoDB::Table", SSESpecification={"KMSMasterKeyId": {"Ref": "Key"}}),
-                    put(*WORKER_STATEMENTS, 3, value=KEEP_ORDERS),
-                ),
-                "WorkerRole may not kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:ReEncryptFrom",
-            ),
-            (
-                put(*WORKER_STATEMENTS, 2, "Action", value=["kms:Decrypt", "kms:Encrypt"]),
-                "may kms:Encrypt with the key",
-            ),
             (drop(*KEY_STATEMENTS, 1), "KeyPolicy: sns.amazonaws.com may not kms:Decrypt, kms:GenerateDataKey"),
             (
                 drop(*KEY_STATEMENTS, 1, "Condition"),

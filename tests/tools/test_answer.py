@@ -148,6 +148,9 @@ def test_what_cannot_be_answered_says_why(execution: str, why: str, aws: AwsInMe
     [
         (["--output", "approved"], "not JSON"),
         (["--output", "NaN"], "not JSON"),
+        (["--output", '{"approved": false, "approved": true}'], "a key twice"),
+        (["--output", '"\\ud83d"'], "half an emoji"),
+        (["--output", "[" * 100_000], "nested too deep"),
         (["--output", json.dumps("x" * 262_144)], "262,146 bytes"),
         (["--error", "x" * 257], "1 to 256"),
         (["--error", "States.Timeout"], "name of AWS"),

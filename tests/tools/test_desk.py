@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.tools.aws_in_memory import AwsInMemory
 from tests.tools.histories import TOKEN, History
 from tools import ToolError
+from tools.desk import app as pages
 from tools.desk import command, data
 from tools.desk.app import make_app
 from tools.desk.data import Queue
@@ -269,3 +270,16 @@ def test_samples_are_inputs_of_state_machines_only() -> None:
     found = data.samples()
     assert "payment_callback/order.json" in found
     assert not [sample for sample in found if sample.startswith(("payment_worker/", "order_api/"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "html"),
+    [
+        ("RequestPayment", "Request<wbr>Payment"),
+        ("others-7d46ca60", "others-7d46ca60"),
+        ("<b>AskIt", "&lt;b&gt;Ask<wbr>It"),
+        ("", ""),
+    ],
+)
+def test_a_name_in_a_cell_breaks_between_its_words(name: str, html: str) -> None:
+    assert pages._words(name) == f"<span>{html}</span>"

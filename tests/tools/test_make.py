@@ -73,6 +73,7 @@ def test_a_value_reaches_the_command_as_it_was_typed(folder: Path, value: str) -
     assert called_with(folder, "show", f"EXECUTION={value}")[-2] == value
     assert called_with(folder, "demo", f"PORT={value}")[-2] == f"--port={value}"
     assert called_with(folder, "cost", f"RUNS={value}")[-2] == f"--runs={value}"
+    assert called_with(folder, "soak", f"HOURS={value}")[-2] == f"--hours={value}"
     assert called_with(folder, "test-aws", f"STACK={value}")[-1] == value
     where = called_with(folder, "waits", f"STACK={value}", f"STATE_MACHINE={value}", "LATE=1")
     assert where[3:-1] == [f"--stack={value}", f"--state-machine={value}", "--late"]
@@ -98,6 +99,7 @@ def test_files_are_one_path_or_several(folder: Path) -> None:
 def test_what_is_left_out_has_a_default(folder: Path) -> None:
     assert called_with(folder, "demo", PORT="80")[1:-1] == ["tools", "demo"]
     assert called_with(folder, "cost")[1:-1] == ["tools", "cost"]
+    assert called_with(folder, "soak", HOURS="1")[1:-1] == ["tests.soak"]
     assert called_with(folder, "invoke")[1:-1] == ["tools", "invoke", "--config-env=default", "--", "", ""]
     assert called_with(folder, "test-aws", STACK="theirs")[-1] == "theirs"
     assert "Name the stack" in make(folder, "test-aws").stderr
@@ -113,8 +115,18 @@ def test_a_value_that_is_empty_is_named_and_nothing_runs(folder: Path, name: str
 
 def test_help_fits_a_screen() -> None:
     lines = make(PROJECT, "help").stdout.splitlines()
-    assert 15 < len(lines) <= 28
+    assert 15 < len(lines) <= 24
     assert max(map(len, lines)) <= 80
+
+
+def test_readme_lists_what_help_lists() -> None:
+    groups: list[list[str]] = []
+    for line in make(PROJECT, "help").stdout.splitlines():
+        if line[0] != " ":
+            groups.append([line.split()[0]])
+        groups[-1].append(line[8:].split()[0])
+    listed = ", ".join(f"{group} `{' '.join(targets)}`" for group, *targets in groups)
+    assert f"`make help` says what each does: {listed}." in (PROJECT / "README.md").read_text()
 
 
 def test_a_folder_that_was_moved_has_its_environments_made_again(folder: Path) -> None:
@@ -145,6 +157,7 @@ NEEDS = {
     "-m pytest": {DEV, ENGINE},
     "-m pytest --numprocesses 3 --no-loadscope-reorder -m slow": {DEV, ENGINE, AUDIT},
     "-m tests.faults": {DEV, ENGINE},
+    "-m tests.soak": {DEV, BENCH, ENGINE},
     "-m ruff": {DEV},
     "-m mypy": {DEV},
     "-m callback_lint": {DEV},

@@ -224,7 +224,7 @@ def test_where_the_history_has_no_parameters_the_definition_says_what_was_publis
     assert f"published {published} " in story
 
 
-def test_what_was_not_published_is_not_told_as_published() -> None:
+def test_what_was_not_published_is_not_shown_as_published() -> None:
     failed = ("TaskFailed", {"error": "SNS.InternalErrorException"})
     assert "published" not in lines_of(
         history(entered("NotifyFailure"), ("TaskScheduled", PUBLISH), failed), status="FAILED"

@@ -71,7 +71,7 @@ def attempts(retriers: list[dict[str, Any]], error: str) -> int:
         {**SIMULATION, "status": None},
     ],
 )
-def test_anything_else_is_refused_before_any_call_and_told_what_to_send(
+def test_anything_else_is_refused_before_any_call_and_says_what_to_send(
     simulation: Any, step_functions: FakeStepFunctions
 ) -> None:
     with pytest.raises(MalformedSimulation, match="the folder events/async_api_simulator/ holds samples") as raised:

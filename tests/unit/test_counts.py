@@ -1,6 +1,6 @@
 """What costs time or money and can be counted: the same on every machine, however busy. `make bench` measures the rest.
 
-How many states an execution enters is in test_workflows.py.
+How many states an execution enters is in tests/e2e/test_cost.py.
 """
 
 import ast

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from examples.durable_payment import worker, workflow
-from tools.cost.arithmetic import DURABLE_INVOCATIONS, DURABLE_OPERATIONS
+from tools.cost.prices import DURABLE_INVOCATIONS, DURABLE_OPERATIONS
 
 ORDER = {"orderId": "order-1", "amount": 12.5}
 SECONDS = 30

@@ -18,8 +18,11 @@ from botocore.exceptions import ConnectTimeoutError
 from moto import mock_aws
 from urllib3 import HTTPResponse
 
+from callbacks import error_names
+from callbacks.error_names import is_reserved_error_name
 from examples import worker
 from examples.worker import Refused, Worker
+from tests.unit.callbacks.test_error_names import OF_AWS, OF_OTHERS, OF_OURS
 from tests.unit.support import client_error
 from tools import PROJECT
 
@@ -121,6 +124,32 @@ def test_a_refusal_is_sent_cut_to_what_fits(aws: Aws) -> None:
     assert aws.deleted
 
 
+@pytest.mark.parametrize("name", [*OF_AWS.split(), *OF_OURS.split(), *OF_OTHERS.split(), "", "\n"])
+def test_the_rule_of_reserved_error_names_is_that_of_the_functions(aws: Aws, name: str) -> None:
+    def refuse(*_: object) -> object:
+        raise Refused(name, "No.")
+
+    handle(aws.worker(refuse))
+    [sent] = aws.asked("states:SendTaskFailure")
+    assert sent["error"] == (f"Work.{name.strip()}" if not name.strip() or is_reserved_error_name(name) else name)
+    assert not is_reserved_error_name(sent["error"])
+
+
+def test_every_reserved_namespace_is_one_of_the_functions() -> None:
+    assert [name for name in worker.RESERVED.split() if not is_reserved_error_name(f"{name}.Any")] == []
+    assert [name for name in error_names._NAMESPACES.split() if name not in worker.RESERVED.split()] == []
+
+
+@pytest.mark.parametrize(
+    "body", ['{"token": "a", "input": 1, "token": "b"}', '{"token": "a", "input": {"paid": true, "paid": false}}']
+)
+def test_a_message_that_says_two_things_is_not_worked_on(aws: Aws, body: str) -> None:
+    begun: list[object] = []
+    handle(aws.worker(lambda payload, _: begun.append(payload)), body=body)
+    assert begun == []
+    assert not aws.deleted
+
+
 @pytest.mark.parametrize(("characters", "answer"), [(262_142, "Success"), (262_143, "Failure")])
 def test_an_output_that_is_too_large_is_a_failure(aws: Aws, characters: int, answer: str) -> None:
     handle(aws.worker(echo), "x" * characters)  # and two quotes
@@ -214,7 +243,7 @@ def test_failed_heartbeats_are_survived_and_hiding_does_not_depend_on_them(
     assert [code for code in (*PASSING, "RequestThrottled") if f"a heartbeat failed: {code}" not in caplog.text] == []
 
 
-def test_a_beat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
+def test_a_heartbeat_under_way_does_not_hide_what_comes_back(aws: Aws) -> None:
     # Given a heartbeat that takes longer than the work
     under_way = threading.Event()
     shown_in: list[int] = []

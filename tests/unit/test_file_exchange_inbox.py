@@ -247,7 +247,7 @@ def test_no_file_replaces_what_is_kept_or_the_reason(exchange: Exchange) -> None
 
 
 @given(keys=st.lists(st.text("/.\u00e9content", max_size=509), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_file_that_is_rejected_is_kept_under_a_name_of_its_own(keys: list[str]) -> None:
     with new_exchange() as exchange:
         for number, name in enumerate(keys * 2):

@@ -82,22 +82,6 @@ def test_request_holds_token_payload_and_execution(payload: Json) -> None:
     assert sent["MessageBody"] == {"token": TOKEN, "input": payload, "executionId": EXECUTION_ID}
 
 
-def test_a_payment_that_succeeds_enters_two_states_and_publishes_its_output() -> None:
-    execution = play(PAYMENT, ORDER, PAID)
-    assert execution.entered == ["RequestPayment", "NotifySuccess"]
-    body = {"outcome": "SUCCEEDED", "message": PAID, "orderId": ORDER["orderId"], "executionId": EXECUTION_ID}
-    assert execution.output == execution.notification == body
-    assert execution.failure is None
-
-
-def test_a_payment_that_fails_enters_three_states_and_fails_with_what_it_publishes() -> None:
-    execution = play(PAYMENT, ORDER, Failure(DECLINED))
-    assert execution.entered == ["RequestPayment", "NotifyFailure", "PaymentFailed"]
-    ids = {"orderId": ORDER["orderId"], "executionId": EXECUTION_ID}
-    assert execution.notification == {"outcome": "FAILED", **DECLINED, **ids}
-    assert execution.failure == DECLINED
-
-
 def test_an_api_call_that_succeeds_has_the_response_as_its_output() -> None:
     response = {"status": 200, "message": "The request was processed."}
     execution = play(ASYNC_API, REQUEST, response)

@@ -178,7 +178,7 @@ def _drain(
         return left == 0 or None
 
     poll(f"empty {queue}", drained, DRAIN_SECONDS, every=SAMPLE_SECONDS)
-    return Drain(name, samples, _invocations(world.engine, stack.outputs[function]))
+    return Drain(name, samples, invocations(world.engine, stack.outputs[function]))
 
 
 def _start_executions(stack: Stack) -> Iterable[object]:
@@ -211,7 +211,8 @@ def _memory(engine: Engine, function: str) -> list[int]:
     ]
 
 
-def _invocations(engine: Engine, function: str) -> int:
+def invocations(engine: Engine, function: str) -> int:
     """How many batches the engine says it handed to a function."""
     said = (engine.directory / "engine.log").read_text(errors="replace")
-    return len(re.findall(rf"ESM: Lambda {re.escape(function)} (?:processed \d+ SQS messages|failed processing)", said))
+    batches = r"processed \d+ (?:SQS messages|DynamoDB stream records)|failed processing"
+    return len(re.findall(rf"ESM: Lambda {re.escape(function)} (?:{batches})", said))

@@ -1,6 +1,7 @@
 """python -m tools bench [NAME …]: measures this project beside the baseline.
 
-All of it when none is named; docs/benchmarks.md and its pictures are then written anew.
+All of it but for `load` when none is named; docs/benchmarks.md and its pictures are then written anew. `load` is as
+long again: it is measured when it is named, and its part of the page is then written.
 """
 
 import importlib
@@ -13,21 +14,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from tools import PROJECT, ToolError
-from tools.bench.page import PAGE, machine, write
+from tools.bench.page import PAGE, machine, part, write, write_parts
 from tools.bench.results import Result
 from tools.demos.common import make_console
 from tools.engine.processes import begin_with_an_aws_of_its_own
 from tools.parser import Parser
 
 BENCHMARKS = ("cold", "imports", "memory", "batch", "end-to-end", "backlog")
+APART = "load"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m tools bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} or {APART}")
     names = parser.parse_args(arguments).names or BENCHMARKS
-    if unknown := set(names) - set(BENCHMARKS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
+    if unknown := set(names) - {*BENCHMARKS, APART}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}, {APART}")
     begin_with_an_aws_of_its_own()
     console, started = make_console(), time.monotonic()
     try:
@@ -37,8 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
         for name in names:
             results[name] = _measure(name, console)
             _show(console, results[name])
-        if set(names) == set(BENCHMARKS):
-            write(setting, results)
+        if APART in results:
+            write_parts({APART: part(results[APART])})
+        if set(BENCHMARKS) <= set(names):
+            write(setting, {name: results[name] for name in BENCHMARKS})
+        if APART in results or set(BENCHMARKS) <= set(names):
             console.print(f"Written: {PAGE.relative_to(PROJECT)}, in {time.monotonic() - started:.0f} s.")
     except (AssertionError, ToolError) as error:  # the former where something was awaited in vain
         console.print(error, style="red", markup=False)

@@ -24,21 +24,28 @@ PACKAGES = ("ministack", "botocore", "boto3", "urllib3", "aws-lambda-powertools"
 INCHES_WIDE = 8.5
 
 
-def machine() -> str:
+def machine(command: str = "make bench") -> str:
     """What the run is to be read against: when, where and with what."""
     cores, memory = os.cpu_count(), psutil.virtual_memory().total / 2**30
     versions = subprocess.check_output([ENGINE_PYTHON, MEASURED / "versions.py", *PACKAGES], text=True).strip()
     return (
-        f"`make bench`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {_processor()}, {cores} cores, {memory:.0f} GiB, "
+        f"`{command}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {_processor()}, {cores} cores, {memory:.0f} GiB, "
         f"{platform.system()}, load before the run {os.getloadavg()[0]:.1f}. {versions}."
     )
 
 
 def write(setting: str, results: Mapping[str, Result]) -> None:
-    """Writes what was measured, the page and its pictures."""
+    """Writes the page and its pictures, but for what is measured apart."""
     goals = [goal for result in results.values() for goal in result.goals]
-    parts = {"machine": setting, "goals": _goals(goals), **{name: _part(result) for name, result in results.items()}}
-    generated.MEASURED.write_text(json.dumps(parts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_parts(
+        {"machine": setting, "goals": _goals(goals), **{name: part(result) for name, result in results.items()}}
+    )
+
+
+def write_parts(parts: Mapping[str, str]) -> None:
+    """Writes these parts of the page, and leaves the others as they are."""
+    measured = json.loads(generated.MEASURED.read_text(encoding="utf-8")) | parts
+    generated.MEASURED.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     generated.write([PAGE])
 
 
@@ -50,7 +57,7 @@ def draw(picture: Picture, folder: Path) -> None:
         figure.savefig(folder / f"{picture.name}.svg", metadata={"Date": None})
 
 
-def _part(result: Result) -> str:
+def part(result: Result) -> str:
     for picture in result.pictures:
         draw(picture, PICTURES)
     pictures = [f"![{picture.alt}](pictures/{picture.name}.svg)" for picture in result.pictures]

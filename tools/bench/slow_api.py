@@ -37,7 +37,7 @@ def slow_api(folder: Path, seconds: float) -> Iterator[dict[str, str]]:
 
 
 def _make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of its own for loopback, and its key."""
+    """Its own certificate for loopback, and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tools import PROJECT, ToolError
 from tools.cost.counting import bill, metrics
-from tools.cost.page import PAGE, parts, standing_stacks, write
-from tools.cost.runs import ENDS, WORKFLOWS, Place, Workflow, place_in
+from tools.cost.page import PAGE, TABLES, write
+from tools.cost.runs import ENDS, WORKFLOWS, Workflow, started
 from tools.deployment import configured_stack_name
+from tools.engine.engine import Engine
 from tools.engine.processes import begin_with_an_aws_of_its_own
 from tools.parser import Parser
 
@@ -21,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--runs must be 1 or more")
     begin_with_an_aws_of_its_own()
     try:
-        with tempfile.TemporaryDirectory(prefix="cost-") as temporary, place_in(Path(temporary, "engine")) as place:
-            counts = {configured_stack_name(kind.config_env): count(place, kind, runs) for kind in WORKFLOWS}
+        with tempfile.TemporaryDirectory(prefix="cost-") as temporary, started(Path(temporary, "engine")) as engine:
+            counts = {configured_stack_name(kind.config_env): count(engine, kind, runs) for kind in WORKFLOWS}
     except (AssertionError, ToolError) as error:  # the former where something was awaited in vain
         print(error, file=sys.stderr)
         return 1
@@ -30,16 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return 130
     for name in ("dollars", "months"):
-        print("\n".join(["", *parts(counts, standing_stacks())[name]]))
+        print("\n".join(["", *TABLES[name](counts)]))
     changed = write(counts)
     print(f"\n{PAGE.relative_to(PROJECT)} {'has been written anew' if changed else 'says the same'}.")
     return 0
 
 
-def count(place: Place, kind: type[Workflow], runs: int) -> dict[str, dict[str, float]]:
+def count(engine: Engine, kind: type[Workflow], runs: int) -> dict[str, dict[str, float]]:
     """What one run of a workflow comes to, on average, by path. Raises ToolError."""
     print(f"{configured_stack_name(kind.config_env)}: {runs} runs happy, {runs} failing ...", file=sys.stderr)
-    workflow = kind(place)
+    workflow = kind(engine)
     counted: dict[str, dict[str, float]] = {}
     for path in ENDS:
         observed = workflow.observe(path, runs)
@@ -47,6 +48,7 @@ def count(place: Place, kind: type[Workflow], runs: int) -> dict[str, dict[str, 
             # to ten bytes, because a line is a few bytes longer or shorter each time
             item: round(total / runs, -1 if "bytes" in item else 4)
             for item, total in bill(observed, workflow.template).items()
+            if total
         }
         counted[path]["custom metrics"] = len(metrics(observed))
     return counted

@@ -2,23 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from callback_lint.templates import Template
 from tools import PROJECT, generated
 from tools.cost import prices
-from tools.cost.arithmetic import (
-    DERIVED,
-    ITEMS,
-    Standing,
-    durable_per_million_runs,
-    per_idle_month,
-    per_million_runs,
-    per_month_in_use,
-    standing,
-)
 from tools.cost.counting import gigabytes
+from tools.cost.prices import DERIVED, ITEMS, MILLION, MONTH_SECONDS
 from tools.cost.runs import template
-from tools.stack import STACKS, WORKFLOWS
+from tools.stack import STACKS
 
 PAGE = PROJECT / "docs/cost.md"
 COUNTS = PROJECT / "tools/cost/counts.json"
@@ -35,21 +27,24 @@ def read_counts() -> Counts:
 
 def write(counts: Counts) -> bool:
     """Write the counts and the page, and say whether the page is another one than before."""
-    COUNTS.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    lines = [f"{json.dumps(name)}: {json.dumps(paths)}" for name, paths in counts.items()]
+    COUNTS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return bool(generated.write([PAGE]))
 
 
-def standing_stacks() -> dict[str, Standing]:
-    return {name: standing(template(STACKS[name])) for name in WORKFLOWS}
+def per_million_runs(count: Mapping[str, float]) -> dict[str, float]:
+    """US dollars of each item, from what one run comes to."""
+    return {item: price.of(count.get(item, 0) * MILLION) for item, price in ITEMS.items()}
 
 
-def parts(counts: Counts, stacks: Mapping[str, Standing]) -> dict[str, list[str]]:
+def per_idle_month(stack: Template) -> dict[str, float]:
+    """US dollars of a month in which nothing happens."""
+    polled = len({feed.queue for feed in stack.feeds})
     return {
-        "dollars": dollars(counts),
-        "counts": counted(counts),
-        "months": months(counts, stacks),
-        "durable": durable(counts),
-        "prices": price_table(),
+        "key": prices.KEYS.of(len(stack.of_type("AWS::KMS::Key"))),
+        "alarms": prices.ALARMS.of(len(stack.of_type("AWS::CloudWatch::Alarm"))),
+        "dashboard": prices.DASHBOARDS.of(len(stack.of_type("AWS::CloudWatch::Dashboard"))),
+        "empty receives": prices.SQS_REQUESTS.of(polled * prices.POLLERS * MONTH_SECONDS / prices.POLL_SECONDS),
     }
 
 
@@ -67,54 +62,61 @@ def dollars(counts: Counts) -> list[str]:
 
 def counted(counts: Counts) -> list[str]:
     rows = [
-        [_named(item), *(_pair(_count(item, count[item]) for count in paths.values()) for paths in counts.values())]
+        [
+            _named(item),
+            *(_pair(_count(item, count.get(item, 0)) for count in paths.values()) for paths in counts.values()),
+        ]
         for item in ITEMS
-        if any(count[item] for paths in counts.values() for count in paths.values())
+        if any(count.get(item) for paths in counts.values() for count in paths.values())
     ]
     return _table(["per run, happy / failing", *counts], rows)
 
 
-def months(counts: Counts, stacks: Mapping[str, Standing]) -> list[str]:
-    idle = [per_idle_month(stack) for stack in stacks.values()]
-    used = [
-        per_month_in_use(stack, round(max(count["custom metrics"] for count in counts[name].values())))
-        for name, stack in stacks.items()
-    ]
+def months(counts: Counts) -> list[str]:
+    idle = [per_idle_month(template(STACKS[name])) for name in counts]
+    used = [max(count["custom metrics"] for count in paths.values()) for paths in counts.values()]
     rows = [[item, *(f"{month[item]:.2f}" for month in idle)] for item in idle[0]]
     rows.append(["**idle**", *(f"**{sum(month.values()):.2f}**" for month in idle)])
-    rows += [[f"in use: {item}, at most", *(f"{month[item]:.2f}" for month in used)] for item in used[0]]
-    return _table(["USD per month", *stacks], rows)
+    rows.append(["in use: custom metrics, at most", *(f"{prices.METRICS.of(metrics):.2f}" for metrics in used)])
+    return _table(["USD per month", *counts], rows)
 
 
 def durable(counts: Counts) -> list[str]:
     """The payment callback here and as a Lambda durable function, as far as they differ."""
-    order = json.dumps(json.loads((PROJECT / ORDER_FILE).read_text(encoding="utf-8")))
+    order = json.loads((PROJECT / ORDER_FILE).read_text(encoding="utf-8"))
     answer = "Payment processed successfully."
-    result = json.dumps({"outcome": "SUCCEEDED", "message": answer, "orderId": json.loads(order)["orderId"]})
-    bill = durable_per_million_runs(order, json.dumps(answer), result, gigabytes(template("default")))
+    result = {"outcome": "SUCCEEDED", "message": answer, "orderId": order["orderId"]}
+    written = MILLION * sum(len(json.dumps(text).encode()) for text in (order, answer, answer, result))
+    seconds = prices.DURABLE_INVOCATIONS * prices.INVOCATION_SECONDS + prices.DURABLE_REQUESTS * prices.CALL_SECONDS
+    bill = {
+        "durable operations": prices.DURABLE_OPERATION.of(MILLION * prices.DURABLE_OPERATIONS),
+        "bytes written": prices.DURABLE_WRITES.of(written),
+        f"bytes kept for {prices.DURABLE_DAYS} days": prices.DURABLE_STORAGE.of(written * prices.DURABLE_DAYS / 30),
+        "Lambda invocations": prices.LAMBDA_REQUESTS.of(MILLION * prices.DURABLE_INVOCATIONS),
+        "Lambda GB-seconds (derived)": prices.LAMBDA_SECONDS.of(MILLION * gigabytes(template("default")) * seconds),
+    }
     here = [per_million_runs(count)["state transitions"] for count in counts["payment-callback"].values()]
-    total = _pair(f"**{dollars:.2f}**" for dollars in here)
-    return _table(
-        ["USD per million runs", "Step Functions, happy / failing", "durable function"],
-        [
-            ["state transitions", _pair(f"{dollars:.2f}" for dollars in here), ""],
-            *([item, "", f"{dollars:.2f}"] for item, dollars in bill.items()),
-            ["**total**", total, f"**{sum(bill.values()):.2f}**"],
-        ],
-    )
+    rows = [["state transitions", _pair(f"{dollars:.2f}" for dollars in here), ""]]
+    rows += [[item, "", f"{dollars:.2f}"] for item, dollars in bill.items()]
+    rows.append(["**total**", _pair(f"**{dollars:.2f}**" for dollars in here), f"**{sum(bill.values()):.2f}**"])
+    return _table(["USD per million runs", "Step Functions, happy / failing", "durable function"], rows)
 
 
-def price_table() -> list[str]:
+def price_list(_: Counts) -> list[str]:
     rows = [
-        [
-            f"{price.dollars:g}",
-            f"{price.per:,}" if price.per > 1 else "1",
-            price.unit,
-            f"[{price.page}](https://aws.amazon.com/{price.page}/)",
-        ]
+        [f"{price.dollars:g}", f"{price.per:,}", price.unit, f"[{price.page}](https://aws.amazon.com/{price.page}/)"]
         for price in prices.PRICES
     ]
     return _table(["USD", "for", "", "AWS's page"], rows)
+
+
+TABLES: dict[str, Callable[[Counts], list[str]]] = {
+    "dollars": dollars,
+    "counts": counted,
+    "months": months,
+    "durable": durable,
+    "prices": price_list,
+}
 
 
 def _named(item: str) -> str:

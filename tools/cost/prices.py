@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-REGION = "us-east-1"
-CHECKED = "2026-11-21"  # against copies of the pages below, and tables that others published of them
-
 MILLION = 10**6
 GB = 10**9
 MONTH_SECONDS = 30 * 24 * 3600
@@ -45,21 +42,45 @@ ALARMS = Price(0.10, 1, "alarm a month", "cloudwatch/pricing")
 DASHBOARDS = Price(3.00, 1, "dashboard a month; the first three of an account are free", "cloudwatch/pricing")
 METRICS = Price(0.30, 1, "custom metric (name and dimensions) for a month in which it is used", "cloudwatch/pricing")
 
-DURABLE_OPERATIONS = Price(8.00, MILLION, "durable operations", "lambda/pricing")
+DURABLE_OPERATION = Price(8.00, MILLION, "durable operations", "lambda/pricing")
 DURABLE_WRITES = Price(0.25, GB, "bytes written by durable operations", "lambda/pricing")
 DURABLE_STORAGE = Price(0.15, GB, "bytes of durable operations kept for a month", "lambda/pricing")
 
 PRICES = tuple(price for price in list(globals().values()) if isinstance(price, Price))
+
+# What is counted of a run, and what it costs
+ITEMS = {
+    "state transitions": TRANSITIONS,
+    "SQS requests": SQS_REQUESTS,
+    "SNS publishes": SNS_PUBLISHES,
+    "API requests": API_REQUESTS,
+    "DynamoDB writes": DYNAMODB_WRITES,
+    "DynamoDB reads": DYNAMODB_READS,
+    "S3 writes": S3_WRITES,
+    "S3 reads": S3_READS,
+    "S3 events": S3_EVENTS,
+    "Lambda invocations": LAMBDA_REQUESTS,
+    "Lambda GB-seconds": LAMBDA_SECONDS,
+    "log bytes: functions": LOG_BYTES,
+    "log bytes: metrics": LOG_BYTES,
+    "log bytes: Step Functions": LOG_BYTES,
+    "traces": TRACES,
+}
+DERIVED = {"Lambda GB-seconds", "log bytes: Step Functions", "traces"}  # from what is counted
 
 # ------------------------------------------------------------------ what a laptop cannot count
 # Billed time of an invocation: 10 ms, and 0.6 s for the one in a hundred that starts an environment
 INVOCATION_SECONDS = 0.010 + 0.6 / 100
 CALL_SECONDS = 0.020  # that each request of AWS adds to it, one after the other
 LOG_EVENT_BYTES = 26  # that CloudWatch Logs adds to each line
+LOGGED_EVENT_BYTES = 390  # of an event that a state machine logs without execution data, these 26 among them
+# Connections that Lambda keeps open to a queue, and for how many seconds each waits for a message:
 # https://aws.amazon.com/blogs/aws/aws-lambda-adds-amazon-simple-queue-service-to-supported-event-sources/
-POLLERS, POLL_SECONDS = (
-    5,
-    20,
-)  # connections that Lambda keeps open to a queue, and for how long each waits for a message
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-DATA_KEY_SECONDS = 300  # for which a data key is used again, where a queue says nothing else; always, for a topic
+POLLERS, POLL_SECONDS = 5, 20
+
+# What the payment callback comes to as a Lambda durable function, beside the queue, the worker and the topic that both
+# have: the start of the execution; a context, a callback and a step for wait_for_callback; a step to publish. That is
+# what AWS's test runner counts, with two invocations, whether the payment succeeds or fails.
+DURABLE_OPERATIONS, DURABLE_INVOCATIONS = 5, 2
+DURABLE_REQUESTS = 2 + 4  # the two services that it calls, and a checkpoint for each operation but the first
+DURABLE_DAYS = 14  # for which AWS keeps an execution where nothing else is said

@@ -6,58 +6,33 @@ One at a time, because then no batch holds messages of two runs: a million runs 
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from callback_lint.documents import read
 from callback_lint.templates import Template
 from tools import PROJECT, ToolError
-from tools.cost.counting import CountingProxy, Observed
+from tools.cost.counting import Observed
 from tools.deployment import template_file
 from tools.engine.engine import Engine
 from tools.engine.rest import call, reachable
 from tools.stack import deployed, poll
 
 ENDS = {"happy": "SUCCEEDED", "failing": "FAILED"}
+FUNCTIONS_KEY = "000000000000"  # with which the functions on the embedded AWS sign their requests
+LOOKED_UP = 50  # the newest requests that CloudTrail shows at once
 
 
 class NotCounted(ToolError):
     """A run did not go as it should, so that there is nothing to count."""
 
 
-@dataclass
-class Place:
-    """An embedded AWS, whose functions reach others by way of the one proxy, and whose outside world by the other."""
-
-    engine: Engine
-    by_functions: CountingProxy
-    from_outside: CountingProxy
-    clients: dict[str, Any] = field(default_factory=dict)
-
-    def outside(self, service: str) -> Any:  # noqa: ANN401 - as boto3 makes them
-        """A client whose requests are counted as those of the outside world."""
-        if service not in self.clients:  # an engine is known by its port alone
-            self.clients[service] = Engine(self.engine.directory, port=self.from_outside.port).client(service)
-        return self.clients[service]
-
-
-@contextmanager
-def place_in(directory: Path) -> Iterator[Place]:
-    """Starts one with every file in this folder, and leaves nothing."""
-    with CountingProxy() as by_functions, CountingProxy() as from_outside:
-        variables = {f"AWS_ENDPOINT_URL_{service}": by_functions.endpoint_url for service in ("SFN", "S3", "DYNAMODB")}
-        with Engine(directory, environment=variables) as engine:
-            place = Place(engine, by_functions, from_outside)
-            by_functions.engine_port = from_outside.engine_port = engine.port
-            try:
-                yield place
-            finally:
-                for client in place.clients.values():
-                    client.close()
+def started(directory: Path) -> Engine:
+    """An embedded AWS that records every request, with every file in this folder: leaving it ends it."""
+    return Engine(directory, environment={"CLOUDTRAIL_RECORDING": "1"})
 
 
 class Workflow(ABC):
@@ -65,10 +40,10 @@ class Workflow(ABC):
 
     config_env: str
     machine: str  # the output that names the state machine that is started
+    outside: tuple[str, ...] = ()  # what those who are not on AWS ask of it in a run
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.stack = deployed(place.engine, config_env=self.config_env)
+    def __init__(self, engine: Engine) -> None:
+        self.stack = deployed(engine, config_env=self.config_env)
         self.outputs = self.stack.outputs
         self.template = template(self.config_env)
         # Each function by its logical ID, with its own log group
@@ -109,17 +84,28 @@ class Workflow(ABC):
         before = self._executions()
         for name in self.functions:
             self._clear_log(name)
-        self.place.by_functions.take()
-        self.place.from_outside.take()
+        earlier = self._requests()
+        asked: dict[str, str] = {}
         for _ in range(runs):
             self.run(path)
+            asked |= self._requests(known=earlier | asked)
         self._settle()
+        asked |= self._requests(known=earlier | asked)
         return Observed(
-            self.place.by_functions.take(),
-            self.place.from_outside.take(),
+            Counter(name for request, name in asked.items() if request not in earlier),
+            Counter(self.outside * runs),
             [self.stack.events(execution) for execution in self._executions() - before],
             {name: self._log(name) for name in self.functions},
         )
+
+    def _requests(self, known: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The newest requests of functions, `service.Operation` by ID. Raises NotCounted where all are unknown."""
+        by_functions = [{"AttributeKey": "Username", "AttributeValue": FUNCTIONS_KEY}]
+        events = self.stack.client("cloudtrail").lookup_events(LookupAttributes=by_functions)["Events"]
+        found = {event["EventId"]: f"{event['EventSource'].partition('.')[0]}.{event['EventName']}" for event in events}
+        if known is not None and len(found.keys() - known) == LOOKED_UP:
+            raise NotCounted(f"A run makes {LOOKED_UP} requests or more: some may be missing.")
+        return found
 
     def _settle(self) -> None:
         """Returns when all is as it was a second ago, and so when whatever the runs have set off is done."""
@@ -127,8 +113,7 @@ class Workflow(ABC):
 
         def check() -> bool | None:
             time.sleep(1)
-            lines = {name: len(self._log(name)) for name in self.functions}
-            seen.append((lines, self.place.by_functions.requests.total()))
+            seen.append(({name: len(self._log(name)) for name in self.functions}, self._requests()))
             return seen[-2:] == [seen[-1]] * 2 or None
 
         poll("quiet", check)
@@ -179,10 +164,11 @@ class PaymentCallback(Workflow):
 class ManualCallback(Workflow):
     config_env = "manual-callback"
     machine = "ManualCallbackStateMachineArn"
+    outside = ("sqs.ReceiveMessage", "sqs.DeleteMessage")
 
     def run(self, path: str) -> None:
         execution = self.start({"document": "document-0001"})
-        sqs, url = self.place.outside("sqs"), self.outputs["ManualCallbackQueueUrl"]
+        sqs, url = self.stack.client("sqs"), self.outputs["ManualCallbackQueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
         answer: dict[str, dict[str, object]] = {
             "happy": {"output": {"approved": True}},
@@ -209,14 +195,15 @@ class AsyncApi(Workflow):
 class FileExchange(Workflow):
     config_env = "file-exchange"
     machine = "FileExchangeStateMachineArn"
+    outside = ("s3.GetObject", "s3.PutObject")
 
     def run(self, path: str) -> None:
         taken = self._invocations("FileExchangeInboxFunction")
         execution = self.start({"info": {"orderId": "order-0001"}})
         uuid, bucket = uuid5(NAMESPACE_URL, execution), self.outputs["ExchangeBucketName"]
         asked = f"outbound/{uuid}/request.json"
-        poll(asked, lambda: self.stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=asked).get("Contents"))
-        partner = self.place.outside("s3")
+        partner = self.stack.client("s3")
+        poll(asked, lambda: partner.list_objects_v2(Bucket=bucket, Prefix=asked).get("Contents"))
         request = json.load(partner.get_object(Bucket=bucket, Key=asked)["Body"])
         name, answer = {
             "happy": ("success", {"status": "shipped"}),
@@ -230,10 +217,11 @@ class FileExchange(Workflow):
 class OrderConfirmation(Workflow):
     config_env = "order-confirmation"
     machine = "OrderConfirmationStateMachineArn"
+    outside = ("execute-api.Request", "execute-api.Request")
 
     def run(self, path: str) -> None:
         described = self.stack.client("apigateway").get_api_key(apiKey=self.outputs["OrderApiKeyId"], includeValue=True)
-        url, key = reachable(self.outputs["OrderApiUrl"], self.place.from_outside.endpoint_url), described["value"]
+        url, key = reachable(self.outputs["OrderApiUrl"], self.stack.endpoint_url), described["value"]
         order = {"orderId": f"order-{uuid4().hex[:12]}", "orderDetails": "2 books"}
         confirmed, ended = self._invocations("OrderConfirmerFunction"), self._invocations("OrderCloserFunction")
         call("POST", f"{url}/orders", key=key, body=order)

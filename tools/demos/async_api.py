@@ -10,19 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from tools import PROJECT
-from tools.demos.common import (
-    COLUMNS,
-    Execution,
-    cell,
-    ended_as_expected,
-    follow,
-    make_console,
-    print_commands,
-    print_one,
-    print_plain,
-    start,
-    summarize,
-)
+from tools.demos import common
+from tools.demos.common import start
 from tools.engine.engine import Engine, calls_explained
 
 EVENTS = "events/async_api"
@@ -32,30 +21,30 @@ POLL_SECONDS = 0.2
 
 
 def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
-    console = make_console()
+    console = common.make_console()
     requests = {name: json.loads((PROJECT / EVENTS / f"{name}.json").read_text()) for name in REQUESTS}
     log_group = outputs["FunctionLogGroupName"]
     with calls_explained():
         executions = start(engine, outputs["AsyncApiStateMachineArn"], requests.items())
         by_arn = {execution.arn: execution for execution in executions}
-        follow(engine, executions, console, partial(_read_log, engine.client("logs"), log_group, by_arn))
-    table = Table("Request", *COLUMNS, "Notification")
+        common.follow(engine, executions, console, partial(_read_log, engine.client("logs"), log_group, by_arn))
+    table = Table("Request", *common.COLUMNS, "Notification")
     for execution in executions:
-        request = cell(json.dumps(requests[execution.label]))
+        request = common.cell(json.dumps(requests[execution.label]))
         table.add_row(request, *execution.cells()[1:], execution.notified())
     console.print(table)
     console.print("What the logger printed:")
     for execution in executions:
         if execution.notification:
-            print_plain(console, json.dumps(execution.notification))
-    complete = summarize(executions, console)
-    as_expected = ended_as_expected(executions, REQUESTS, console)
-    print_commands(console, _commands(outputs, log_group))
-    print_one(engine, executions[0], console)
+            common.print_plain(console, json.dumps(execution.notification))
+    complete = common.summarize(executions, console)
+    as_expected = common.ended_as_expected(executions, REQUESTS, console)
+    common.print_commands(console, _commands(outputs, log_group))
+    common.print_one(engine, executions[0], console)
     return complete and as_expected
 
 
-def _read_log(logs: Any, log_group: str, by_arn: Mapping[str, Execution]) -> None:  # noqa: ANN401
+def _read_log(logs: Any, log_group: str, by_arn: Mapping[str, common.Execution]) -> None:  # noqa: ANN401
     """Note the line that the logger printed about each of these executions."""
     for page in logs.get_paginator("filter_log_events").paginate(logGroupName=log_group):
         for event in page["events"]:

@@ -15,20 +15,6 @@ from rich.table import Table
 from rich.tree import Tree
 
 from tools.demos import common
-from tools.demos.common import (
-    COLUMNS,
-    Execution,
-    cell,
-    ended_as_expected,
-    follow_notified,
-    leave_waiting,
-    make_console,
-    print_commands,
-    print_one,
-    print_plain,
-    start,
-    summarize,
-)
 from tools.engine.engine import Engine, calls_explained
 
 INPUT_FILE = "events/file_exchange/request.json"
@@ -46,32 +32,32 @@ EXPECTED = {"in stock": "SUCCEEDED", "out of stock": "OutOfStock"}  # "not asked
 
 
 def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
-    console = make_console()
+    console = common.make_console()
     s3, bucket = engine.client("s3"), outputs["ExchangeBucketName"]
     with calls_explained():
-        executions = start(engine, outputs["FileExchangeStateMachineArn"], INPUTS.items())
+        executions = common.start(engine, outputs["FileExchangeStateMachineArn"], INPUTS.items())
         uuids = {execution.label: _uuid(execution) for execution in executions}
         asked = {label: _await_request(s3, bucket, uuids[label]) for label in ANSWERS}
         console.print(_tree("Bucket, while the workflows wait", s3, bucket, uuids.values()))
         for label, (name, content) in ANSWERS.items():
             if asked[label]:
                 key = f"inbound/{uuids[label]}/{name}"
-                print_plain(console, f"The partner drops {key}")
+                common.print_plain(console, f"The partner drops {key}")
                 s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content))
-        follow_notified(engine, executions, console, outputs["NotificationTestQueueUrl"])
+        common.follow_notified(engine, executions, console, outputs["NotificationTestQueueUrl"])
         console.print(_tree("Bucket, when they have ended", s3, bucket, uuids.values()))
     console.print(_table(executions))
-    complete = summarize(executions, console)
-    as_expected = ended_as_expected([each for each in executions if each.label in EXPECTED], EXPECTED, console)
-    print_commands(console, _commands(outputs))
-    print_one(engine, executions[0], console)
+    complete = common.summarize(executions, console)
+    as_expected = common.ended_as_expected([each for each in executions if each.label in EXPECTED], EXPECTED, console)
+    common.print_commands(console, _commands(outputs))
+    common.print_one(engine, executions[0], console)
     if complete and as_expected:
         machine, order = outputs["FileExchangeStateMachineArn"], {"orderId": "order-3"}
-        leave_waiting(engine, machine, {"info": order}, {**order, "status": "shipped"}, console)
+        common.leave_waiting(engine, machine, {"info": order}, {**order, "status": "shipped"}, console)
     return complete and as_expected
 
 
-def _uuid(execution: Execution) -> str:
+def _uuid(execution: common.Execution) -> str:
     """As functions/file_exchange_processor.py makes it; a partner reads it in the request."""
     return str(uuid5(NAMESPACE_URL, execution.arn))
 
@@ -102,12 +88,12 @@ def _tree(title: str, s3: Any, bucket: str, uuids: Iterable[str]) -> Tree:  # no
             for part in key.split("/"):
                 parent, path = path, f"{path}/{part}"
                 if path not in branches:
-                    branches[path] = branches[parent].add(cell(part))
+                    branches[path] = branches[parent].add(common.cell(part))
     return root
 
 
-def _table(executions: list[Execution]) -> Table:
-    table = Table("Request", *COLUMNS, "Notification")
+def _table(executions: list[common.Execution]) -> Table:
+    table = Table("Request", *common.COLUMNS, "Notification")
     for execution in executions:
         cells = execution.cells()
         cells[3].truncate(60, overflow="ellipsis")  # a function's cause is long

@@ -16,22 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tools import PROJECT, plain
-from tools.demos.common import (
-    COLUMNS,
-    LONG_POLL_SECONDS,
-    Execution,
-    cell,
-    ended_as_expected,
-    follow,
-    give_back,
-    leave_waiting,
-    make_console,
-    print_commands,
-    print_one,
-    print_plain,
-    start,
-    summarize,
-)
+from tools.demos import common
+from tools.demos.common import start
 from tools.engine.engine import Engine, calls_explained
 
 WORK_FILE = "events/manual_callback_workflow/work.json"
@@ -49,7 +35,7 @@ MESSAGE_SECONDS = 20
 class Work:
     """What the outside system knows of an execution: the document that it is about, and what it was answered."""
 
-    execution: Execution
+    execution: common.Execution
     document: str
     answers: list[dict[str, Any]] = field(default_factory=list)
 
@@ -63,7 +49,7 @@ class Work:
 
 
 def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
-    console = make_console()
+    console = common.make_console()
     sample = json.loads((PROJECT / WORK_FILE).read_text())
     documents = {name: f"document-{secrets.token_hex(4)}" for name in CALLBACKS}
     with calls_explained():
@@ -71,18 +57,18 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         executions = start(engine, outputs["ManualCallbackStateMachineArn"], inputs)
         works = {documents[execution.label]: Work(execution, documents[execution.label]) for execution in executions}
         _play_outside_system(engine, outputs, works, console)
-        follow(engine, executions, console)
+        common.follow(engine, executions, console)
     console.print(_table(works))
-    complete = summarize(executions, console, notified=False)
-    as_expected = ended_as_expected(executions, EXPECTED, console)
+    complete = common.summarize(executions, console, notified=False)
+    as_expected = common.ended_as_expected(executions, EXPECTED, console)
     undone = sum(not work.delivered for work in works.values())
     if undone:
         console.print(f"{undone} pieces of work were not received or not answered.", style="bold red")
-    print_commands(console, _commands(engine, outputs))
-    print_one(engine, executions[0], console)
+    common.print_commands(console, _commands(engine, outputs))
+    common.print_one(engine, executions[0], console)
     well = complete and as_expected and not undone
     if well:
-        leave_waiting(engine, outputs["ManualCallbackStateMachineArn"], sample, {"approved": True}, console)
+        common.leave_waiting(engine, outputs["ManualCallbackStateMachineArn"], sample, {"approved": True}, console)
     return well
 
 
@@ -94,17 +80,21 @@ def _play_outside_system(
     others: list[str] = []
     deadline = time.monotonic() + MESSAGE_SECONDS
     while not all(work.done for work in works.values()) and time.monotonic() < deadline:
-        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
+        answer = sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=common.LONG_POLL_SECONDS
+        )
         for message in answer.get("Messages", []):
             payload, token = _read(message["Body"])
             work = works.get(str(payload.get("document")))
             if work is None:
                 others.append(message["ReceiptHandle"])
                 continue
-            print_plain(console, plain(f"Received {json.dumps({'input': payload, 'token': '…'}, ensure_ascii=False)}"))
+            common.print_plain(
+                console, plain(f"Received {json.dumps({'input': payload, 'token': '…'}, ensure_ascii=False)}")
+            )
             _call_back(lambda_, outputs["ManualCallbackFunctionName"], work, token, console)
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    give_back(sqs, queue_url, others)
+    common.give_back(sqs, queue_url, others)
 
 
 def _call_back(lambda_: Any, function: str, work: Work, token: str, console: Console) -> None:  # noqa: ANN401
@@ -118,7 +108,7 @@ def _call_back(lambda_: Any, function: str, work: Work, token: str, console: Con
             for each in (event, work.answers[-1])
         )
         said = payload.get("errorMessage", "an error") if answer.get("FunctionError") else received
-        print_plain(console, plain(f"  invoked the function with {sent}: {said}"))
+        common.print_plain(console, plain(f"  invoked the function with {sent}: {said}"))
 
 
 def _read(body: str) -> tuple[dict[str, Any], str]:
@@ -132,14 +122,14 @@ def _read(body: str) -> tuple[dict[str, Any], str]:
 
 
 def _table(works: Mapping[str, Work]) -> Table:
-    table = Table("Work", *COLUMNS, "Output", "Callbacks")
+    table = Table("Work", *common.COLUMNS, "Output", "Callbacks")
     for work in works.values():
         callbacks = ", ".join(f"{answer.get('action')} {answer.get('outcome')}" for answer in work.answers)
         table.add_row(
             work.document,
             *work.execution.cells()[1:],
-            cell(work.execution.description.get("output", "") if work.execution.status == "SUCCEEDED" else ""),
-            cell(callbacks) if work.delivered else cell(callbacks or "MISSING", "bold red"),
+            common.cell(work.execution.description.get("output", "") if work.execution.status == "SUCCEEDED" else ""),
+            common.cell(callbacks) if work.delivered else common.cell(callbacks or "MISSING", "bold red"),
         )
     return table
 

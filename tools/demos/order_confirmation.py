@@ -9,19 +9,7 @@ from uuid import uuid4
 
 from rich.table import Table
 
-from tools.demos.common import (
-    COLUMNS,
-    LONG_POLL_SECONDS,
-    Execution,
-    cell,
-    ended_as_expected,
-    follow,
-    make_console,
-    print_commands,
-    print_one,
-    published_in,
-    summarize,
-)
+from tools.demos import common
 from tools.engine.engine import Engine, calls_explained
 from tools.engine.rest import call, reachable
 
@@ -33,7 +21,7 @@ Messages = dict[str, list[dict[str, Any]]]  # what the topic published, by order
 
 
 def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
-    console = make_console()
+    console = common.make_console()
     url, key = reachable(outputs["OrderApiUrl"], engine.endpoint_url), _api_key(engine, outputs)
     suffix = uuid4().hex[:8]
     order_ids = {name: f"{name}-{suffix}" for name in (*ORDERS, "open")}
@@ -59,7 +47,7 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
     def link(name: str) -> str:
         return reachable(messages[order_ids[name]][0]["link"], engine.endpoint_url)
 
-    executions: list[Execution] = []
+    executions: list[common.Execution] = []
     with calls_explained():
         post("expire")
         _pass_waits(engine, outputs["OrderConfirmationStateMachineArn"], order_ids["expire"], await_messages)
@@ -68,22 +56,22 @@ def run(engine: Engine, outputs: Mapping[str, str]) -> bool:
         if not all(messages.values()):
             console.print("A link is MISSING: see the log of the functions.", style="bold red")
             return False
-        executions += [Execution(name, messages[order_ids[name]][0]["executionId"]) for name in ORDERS]
+        executions += [common.Execution(name, messages[order_ids[name]][0]["executionId"]) for name in ORDERS]
         call("POST", f"{url}/orders/{order_ids['confirm']}/confirmation", key=key, body={"isConfirmed": True})
         call("POST", link("cancel"), form={"decision": "cancel", "comment": "Ordered by mistake."})
-        follow(engine, executions, console, receive)
+        common.follow(engine, executions, console, receive)
         states = {name: call("GET", f"{url}/orders/{order_ids[name]}", key=key).json["state"] for name in order_ids}
-    table = Table("Order", *COLUMNS, "State", "Notification")
+    table = Table("Order", *common.COLUMNS, "State", "Notification")
     for execution in executions:
-        state = cell(states[execution.label])
+        state = common.cell(states[execution.label])
         table.add_row(order_ids[execution.label], *execution.cells()[1:], state, execution.notified())
     console.print(table)
-    complete = summarize(executions, console)
-    as_expected = ended_as_expected(executions, ORDERS, console)
+    complete = common.summarize(executions, console)
+    as_expected = common.ended_as_expected(executions, ORDERS, console)
     console.print(f"Order {order_ids['open']} waits for you to decide, in a browser:")
     console.print(link("open"), markup=False, highlight=False, soft_wrap=True)
-    print_commands(console, _commands(url, outputs, order_ids["open"]))
-    print_one(engine, executions[0], console)
+    common.print_commands(console, _commands(url, outputs, order_ids["open"]))
+    common.print_one(engine, executions[0], console)
     return complete and as_expected
 
 
@@ -99,15 +87,17 @@ def _pass_waits(engine: Engine, state_machine: str, order_id: str, await_message
     for count, (name, until) in enumerate((("WaitForConfirmation", "reminder"), ("WaitForDecision", "end")), start=2):
         seconds = states[name]["TimeoutSeconds"]
         engine.skip(seconds)
-        make_console().print(f"Nobody decides about {order_id}: the clock moves by {seconds:,} s, to its {until}.")
+        common.make_console().print(
+            f"Nobody decides about {order_id}: the clock moves by {seconds:,} s, to its {until}."
+        )
         await_messages(order_id, count)
 
 
 def _receive(sqs: Any, queue_url: str, messages: Messages) -> None:  # noqa: ANN401
     """Note and delete what was published about these orders; what is about others stays."""
-    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=LONG_POLL_SECONDS)
+    answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=common.LONG_POLL_SECONDS)
     for message in answer.get("Messages", []):
-        published = published_in(message["Body"])
+        published = common.published_in(message["Body"])
         about = messages.get(str(published.get("orderId")))
         if about is not None:
             about.append(published)

@@ -1,6 +1,7 @@
 """The desk's pages. Each is made when it is asked for; a script of the page asks again every few seconds."""
 
 import math
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
 from tools import ToolError
@@ -30,6 +32,7 @@ def make_app(aws: Aws, guard: Guard) -> Flask:
         "masked": masked,
         "state": state,
         "asked": asked,
+        "words": _words,
         "name": lambda arn: arn.rpartition(":")[2],
     }
     app.jinja_env.globals |= {
@@ -56,6 +59,11 @@ def make_app(aws: Aws, guard: Guard) -> Flask:
         app.add_url_rule(path, action.__name__, action, methods=["POST"])
     app.register_error_handler(Exception, _explain)
     return app
+
+
+def _words(name: str) -> Markup:
+    """A name that a narrow cell breaks between its words: `Request` `Payment`."""
+    return Markup("<span>{}</span>").format(Markup("<wbr>").join(map(escape, re.split(r"(?<=[a-z\d])(?=[A-Z])", name))))
 
 
 def _explain(error: Exception) -> ResponseReturnValue:

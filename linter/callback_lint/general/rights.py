@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callback_lint import sources
 from callback_lint.code import modules
 from callback_lint.documents import Json, Problem
-from callback_lint.flow import calls_of
+from callback_lint.flow.syntax import calls_of
 from callback_lint.integrations import service_call
 from callback_lint.rules import template_rule
 from callback_lint.templates import FUNCTIONS, STATE_MACHINES, Resource, Template, listed, referenced

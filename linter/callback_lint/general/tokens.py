@@ -9,7 +9,10 @@ from callback_lint.asl import State, StateMachine, own_texts
 from callback_lint.code import Module, modules
 from callback_lint.documents import Json, Problem, fields
 from callback_lint.expressions import expression_in, token_is_in
-from callback_lint.flow import Flow, Holds, Leak, calls_of
+from callback_lint.flow.following import Flow
+from callback_lint.flow.known import Holds
+from callback_lint.flow.sinks import Leak
+from callback_lint.flow.syntax import calls_of
 from callback_lint.integrations import service_call
 from callback_lint.rules import state_machine_rule, template_rule
 from callback_lint.templates import STATE_MACHINES, Resource, Template, referenced

@@ -1,20 +1,17 @@
-"""Encryption: at rest with the template's own key, on every way with TLS, and the key for whoever needs it.
+"""Encryption: at rest with the template's own key, on every way with TLS, and the key for the services that need it.
 
-The embedded AWS enforces none of it, so that nothing else would find a grant that is missing.
+The embedded AWS enforces none of it, so that nothing else would find a grant that is missing. What roles may do with
+the key is in tests/security/test_least_privilege.py.
 
 Queues: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 Topics: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-Environment variables: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
-Buckets: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
-Tables: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
-import re
 from collections.abc import Iterator
 
 from callback_lint.documents import Fields, Json, Problem, Steps, fields, items, texts_in
-from callback_lint.templates import FUNCTIONS, Grant, Resource, Template, listed, referenced
+from callback_lint.templates import Resource, Template, listed, referenced
 from tests.templates.rule import template_rule
 
 # Where a resource names its key
@@ -22,15 +19,6 @@ _KEY_FIELDS: dict[str, Steps] = {
     "AWS::SQS::Queue": ("KmsMasterKeyId",),
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::Logs::LogGroup": ("KmsKeyId",),
-    **dict.fromkeys(FUNCTIONS, ("KmsKeyArn",)),
-    "AWS::DynamoDB::Table": ("SSESpecification", "KMSMasterKeyId"),
-    "AWS::S3::Bucket": (
-        "BucketEncryption",
-        "ServerSideEncryptionConfiguration",
-        0,
-        "ServerSideEncryptionByDefault",
-        "KMSMasterKeyID",
-    ),
 }
 # Policies of resources: what they are attached to, by which field, and the action that is refused without TLS
 _POLICIES = {
@@ -39,33 +27,11 @@ _POLICIES = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "s3:*"),
 }
 
-_OBJECTS = re.compile(r"\$\{(\w+)\.Arn\}/.*")  # ${Bucket.Arn}/outbound/*
-_READ = frozenset({"kms:Decrypt"})
 _WRITE = frozenset({"kms:Decrypt", "kms:GenerateDataKey"})
-_TABLE = _WRITE | {"kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 _LOG = frozenset({"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"})
-# What a role that may do this to an encrypted thing needs of the key
-_OF_ACTIONS = {
-    "sqs:SendMessage": _WRITE,
-    "sqs:ReceiveMessage": _READ,
-    "sns:Publish": _WRITE,
-    "s3:GetObject": _READ,
-    "s3:PutObject": _WRITE,
-    "dynamodb:GetRecords": _READ,
-    **dict.fromkeys(("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), _TABLE),
-}
 _LOGS = "logs.${AWS::Region}.amazonaws.com"
 # What limits a service to this account
 _CONDITIONS = {"sns.amazonaws.com": "aws:SourceArn", _LOGS: "kms:EncryptionContext:aws:logs:arn"}
-# What is encrypted without a grant that is known here would be a hole in EC4003
-_KNOWN = {
-    "AWS::SQS::Queue",
-    "AWS::SNS::Topic",
-    "AWS::S3::Bucket",
-    "AWS::DynamoDB::Table",
-    "AWS::Logs::LogGroup",
-    *FUNCTIONS,
-}
 
 
 @template_rule
@@ -98,42 +64,14 @@ def _refuses(statement: Fields, action: str) -> bool:
 
 
 @template_rule
-def whoever_needs_the_key_may_use_it(template: Template) -> Iterator[Problem]:
+def services_that_need_the_key_may_use_it(template: Template) -> Iterator[Problem]:
     for key in template.of_type("AWS::KMS::Key").values():
         encrypted = {
             name: resource.type
             for name, resource in template.resources.items()
             if resource.type in _KEY_FIELDS and referenced(resource.get(*_KEY_FIELDS[resource.type])) == key.id
         }
-        for name, kind in encrypted.items():
-            if kind not in _KNOWN:
-                yield template.resources[name].says(f"nothing is known here of who needs the key of a {kind}")
-        for role in template.of_type("AWS::IAM::Role").values():
-            own = [grant for grant in template.grants if grant.holder == role.id]
-            allowed = {
-                action for grant in own if key.id in map(referenced, grant.resources) for action in grant.actions
-            }
-            yield from _difference(role, role.id, _needed_by(role, own, encrypted), allowed)
         yield from _key_policy_problems(key, encrypted)
-
-
-def _needed_by(role: Resource, own: list[Grant], encrypted: dict[str, str]) -> set[str]:
-    needed: set[str] = set()
-    for grant in own:
-        if any(_holder(resource) in encrypted for resource in grant.resources):
-            needed.update(*(_OF_ACTIONS[action] for action in grant.of(set(_OF_ACTIONS))))
-    for name, function in role.template.functions.items():
-        if name in encrypted and referenced(function.get("Role")) == role.id:
-            needed |= _READ
-    return needed
-
-
-def _holder(resource: Json) -> str | None:
-    """What a grant is about, or the bucket of the objects that it is about."""
-    match resource:
-        case {"Fn::Sub": str(text)} if found := _OBJECTS.fullmatch(text):
-            return found[1]
-    return referenced(resource)
 
 
 def _key_policy_problems(key: Resource, encrypted: dict[str, str]) -> Iterator[Problem]:

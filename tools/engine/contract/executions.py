@@ -22,7 +22,7 @@ Request = dict[str, Any]
 REDRIVABLE_SECONDS = 14 * 86_400
 MOST_EVENTS = 24_999
 MOST_PUBLISHED = 248 * 1024  # characters of an input or output in the event of a status
-TOLD = (
+REPORTED = (
     *("executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "redriveDate", "mapRunArn"),
     *("input", "inputDetails", "output", "error", "cause"),
 )
@@ -198,7 +198,7 @@ def describe_execution(request: Request) -> Answer:
 
 def described(record: dict[str, Any]) -> dict[str, Any]:
     """What DescribeExecution says, with texts for times."""
-    fields = present(**{name: record.get(name) for name in TOLD})
+    fields = present(**{name: record.get(name) for name in REPORTED})
     if "output" in fields:
         fields["outputDetails"] = {"included": True}
     reason = why_not_redrivable(record)
@@ -321,7 +321,7 @@ def _announce(run: Run) -> None:
     if record.get("sync"):
         return
     fields = described(record)
-    detail = {name: fields.get(name) for name in (*TOLD, "outputDetails") if name != "mapRunArn"}
+    detail = {name: fields.get(name) for name in (*REPORTED, "outputDetails") if name != "mapRunArn"}
     detail |= {name: int(1000 * _moment(fields[name])) if name in fields else None for name in TIMES}
     detail |= {name: fields.get(name) for name in ("redriveCount", "redriveStatus", "redriveStatusReason")}
     detail |= {"stateMachineVersionArn": None, "stateMachineAliasArn": None}

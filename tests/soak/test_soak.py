@@ -1,0 +1,124 @@
+"""A short soak of all workflows, and what a soak keeps and tells of itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.faults.workflows import ADAPTERS
+from tests.soak.laps import Pace, Stopped
+from tests.soak.record import BALANCED, BROKEN, COUNTS, ENDED, SAMPLED, STARTED, Record
+from tests.soak.report import markdown
+from tests.soak.run import Goal, Soak
+
+RATE = 20.0
+EACH = 30
+
+
+@pytest.mark.slow
+def test_a_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    # Given a file that an earlier soak wrote
+    record = Record.read(tmp_path / "soak.jsonl")
+    lap(record, seconds=100, executions=7)
+    # When
+    goal = Goal(executions=7 * len(ADAPTERS) + 1)  # one lap is enough
+    why = Soak(record, goal, list(ADAPTERS.values()), RATE, EACH, Console(quiet=True)).run()
+    # Then
+    assert ([line["why"] for line in record.of(BROKEN)], why) == ([], "reached")
+    assert record.problems == []
+    assert record.counts.keys() == ADAPTERS.keys()
+    for found in record.counts.values():
+        assert found["executions"] >= EACH + 7
+        assert (found["lost"], found["doubled"]) == (0, 0)
+    done = list(record.of(BALANCED))[-1]
+    assert done["seconds"] > 100
+    assert sum(done["injected"].values()) > 0
+    for sample in record.of(SAMPLED):
+        assert sample["engine"]["MB"] > 10
+        assert all(size > 0 for sizes in sample["functions"].values() for size in sizes)
+    assert any(sample["functions"] for sample in record.of(SAMPLED))
+    # And the file has all of it
+    assert Record.read(record.path).lines == json.loads(json.dumps(record.lines))
+
+
+def lap(record: Record, *, seconds: float, executions: int = 10, **counts: int) -> None:
+    found = dict.fromkeys(COUNTS, 0) | {"executions": executions} | counts
+    record.append(
+        BALANCED,
+        seconds,
+        took=10.0,
+        counts=dict.fromkeys(ADAPTERS, found),
+        injected={"throttle": 3},
+        problems=["payment-callback: 1 executions have not ended"] if counts else [],
+    )
+
+
+def test_a_soak_goes_on_from_what_earlier_runs_wrote(tmp_path: Path) -> None:
+    # Given two laps, and a line that was cut off when its run was killed
+    path = tmp_path / "folder" / "soak.jsonl"
+    first = Record.read(path)
+    lap(first, seconds=10)
+    lap(first, seconds=25, lost=1)
+    with path.open("a") as file:
+        file.write('{"kind": "balanced", "sec')
+    # When
+    second = Record.read(path)
+    lap(second, seconds=30)
+    # Then
+    third = Record.read(path)
+    assert (third.seconds, third.total("executions"), third.total("lost")) == (
+        30,
+        30 * len(ADAPTERS),
+        len(ADAPTERS),
+    )
+    assert third.problems == ["payment-callback: 1 executions have not ended"]
+
+
+def test_a_goal_is_of_all_runs_or_of_the_hours_of_this_one(tmp_path: Path) -> None:
+    record = Record.read(tmp_path / "soak.jsonl")
+    lap(record, seconds=7200, executions=100)
+    total = 100 * len(ADAPTERS)
+    assert Goal(executions=total).reached(record, seconds=0)
+    assert not Goal(executions=total + 1).reached(record, seconds=7200)
+    assert Goal(hours=0.5).reached(record, seconds=1800)
+    assert not Goal(hours=0.5).reached(record, seconds=1799)
+
+
+def test_the_report_compares_the_begin_and_the_end_of_the_last_run(tmp_path: Path) -> None:
+    # Given a run, and a longer one on a fresh engine
+    record = Record.read(tmp_path / "soak.jsonl")
+    record.append(STARTED, 0, at="2026-11-28 18:00", rate=15, lap=10, machine="2 cores")
+    sample(record, 10, megabytes=900)
+    record.append(ENDED, 20, why="interrupted")
+    record.append(STARTED, 20, at="2026-11-28 19:00", rate=15, lap=10, machine="2 cores")
+    for number in range(100):
+        sample(record, 30 + number, megabytes=100 + number)
+    lap(record, seconds=200, doubled=2)
+    # When
+    text = markdown(record)
+    # Then
+    assert "| engine, MB | 104 | 194 | 199 | 1.86 |" in text
+    assert "| payment-callback/PaymentWorker, MB | 50 | 50 | 50 | 1.00 |" in text
+    assert f"| together | {10 * len(ADAPTERS)} | 0 | 0 | 0 | 0 | {2 * len(ADAPTERS)} |" in text
+    assert "2 runs" in text
+
+
+def sample(record: Record, seconds: float, megabytes: float) -> None:
+    record.append(
+        SAMPLED,
+        seconds,
+        engine={"MB": megabytes, "files": 40},
+        functions={"payment-callback/PaymentWorker": [45.0, 50.0]},
+        queues={},
+    )
+
+
+def test_nothing_is_started_any_more_once_a_soak_is_to_end() -> None:
+    pace = Pace(rate=1000)
+    for _ in range(5):
+        pace.wait()
+    assert pace.passed == 5
+    pace.stopped.set()
+    with pytest.raises(Stopped):
+        pace.wait()
