@@ -116,7 +116,7 @@ def silence(world: World, ledger: Ledger, count: int, random: Random) -> None:
     executions = ledger.start(cases("silent", count, [SILENCE]))
     _partner(world).await_files(executions)
     world.skip(HEARTBEAT_SECONDS)
-    poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 60)
+    poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 300)
     _partner(world).await_no_tokens()
     for execution_id in executions:
         _partner(world).drop(uuid_of(execution_id), random.choice([SUCCESS, FAILURE]), "late")
@@ -225,13 +225,15 @@ class FileExchange(Adapter):
 
     def await_files(self, executions: list[str]) -> None:
         """Returns when all these have been asked about and answered."""
-        poll("files of each", lambda: {*map(uuid_of, executions)} <= self._answered or None)
+        poll("files of each", lambda: {*map(uuid_of, executions)} <= self._answered or None, 300)
 
     def await_no_tokens(self) -> None:
         poll("removal of the tokens", lambda: not self._keys("tokens/") or None, 60)
 
     def idle(self, world: World, ledger: Ledger) -> bool:
-        return self._asked() <= self._answered and world.stack.depth(INBOUND) == 0
+        """Whether everybody is answered, and no event is left, those that are delayed included."""
+        late = world.stack.attributes(INBOUND, "ApproximateNumberOfMessagesDelayed") != ["0"]
+        return not late and world.stack.depth(INBOUND) == 0 and self._asked() <= self._answered
 
     def _asked(self) -> set[str]:
         return {key.split("/")[1] for key in self._keys("outbound/")}

@@ -232,11 +232,11 @@ class OrderConfirmation(Adapter):
 
     def await_decisions(self, executions: list[str]) -> None:
         """Returns when people have done what is planned for all these."""
-        poll("decisions", lambda: {*executions} <= self._decided or None)
+        poll("decisions", lambda: {*executions} <= self._decided or None, 300)
 
     def await_waits(self, executions: list[str], state: str = "WaitForConfirmation") -> None:
         """Returns when all these have stored the token of this state."""
-        poll(f"executions in {state}", lambda: all(self._waits(one, state) for one in executions) or None)
+        poll(f"executions in {state}", lambda: all(self._waits(one, state) for one in executions) or None, 300)
 
     def _waits(self, execution_id: str, state: str) -> bool:
         try:

@@ -210,7 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         engine = http.client.HTTPConnection(HOST, self.server.proxy.engine_port, timeout=30)
-        sent = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        sent = {name: value for name, value in self.headers.items() if name.lower() not in ("connection", "expect")}
+        sent["Connection"] = "close"  # an engine keeps one that is not for 75 seconds, whoever has gone
         try:
             engine.request(self.command, self.path, body, sent)
             response = engine.getresponse()

@@ -5,6 +5,7 @@ from dataclasses import astuple
 
 from tests.faults.rounds import Result
 
+MIXED = "all of them"
 COUNTS = ("Injected", "Executions", "Survived", "Reported", "Stopped", "Timed out", "Lost", "Doubled", "Seconds")
 
 
@@ -14,8 +15,9 @@ def rounds_table(results: Sequence[Result]) -> str:
 
 
 def workflows_table(results: Mapping[str, Sequence[Result]]) -> str:
-    """One row a workflow, over all its rounds, of which the last brings all faults at once."""
-    rows = [((name, str(len(rounds) - 1)), _numbers(rounds)) for name, rounds in results.items()]
+    """One row a workflow, over all its rounds."""
+    single = {name: sum(round_.name != MIXED for round_ in rounds) for name, rounds in results.items()}
+    rows = [((name, str(single[name])), _numbers(rounds)) for name, rounds in results.items() if rounds]
     return _table(("Workflow", "Faults"), rows)
 
 

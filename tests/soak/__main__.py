@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     much.add_argument("--executions", type=int, help="balanced in all runs together (default: 100000)")
     much.add_argument("--hours", type=float, help="of this run, instead of a number of executions")
     parser.add_argument("--rate", type=float, default=15, help="starts in a second, of all workflows (default: 15)")
-    parser.add_argument("--lap", type=int, default=100, help="executions of each workflow in a lap (default: 100)")
+    parser.add_argument("--lap", type=int, default=300, help="executions of each workflow in a lap (default: 300)")
     parser.add_argument("--file", type=Path, default=FILE, help="what is measured (default: .soak/soak.jsonl)")
     parser.add_argument("--report", action="store_true", help="start nothing: show what the file has")
     parser.add_argument("--write", action="store_true", help="write table and picture into docs/benchmarks.md, too")

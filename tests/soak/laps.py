@@ -29,7 +29,8 @@ from tools.stack import Stack
 
 LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
 
-SHARE = 0.2  # of the calls, that meet a fault or two
+SHARE = 0.05  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
+PATIENCE = 900.0  # seconds until what has not ended counts as lost
 
 
 class Stopped(Exception):

@@ -1,13 +1,16 @@
 """A short soak of all workflows, and what a soak keeps and tells of itself."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tests.faults.workflows import ADAPTERS
-from tests.soak.laps import Pace, Stopped
+from tests.soak.laps import LapClock, Pace, Stopped
 from tests.soak.record import BALANCED, BROKEN, COUNTS, ENDED, SAMPLED, STARTED, Record
 from tests.soak.report import markdown
 from tests.soak.run import Goal, Soak
@@ -122,3 +125,33 @@ def test_nothing_is_started_any_more_once_a_soak_is_to_end() -> None:
     pace.stopped.set()
     with pytest.raises(Stopped):
         pace.wait()
+
+
+def test_the_shared_clock_moves_when_everybody_is_done_or_waits_for_it() -> None:
+    # Given three workflows, of which two move the clock, one of them twice
+    moves: list[float] = []
+    engine: Any = SimpleNamespace(skip=moves.append)
+    clock, pace = LapClock(3), Pace(rate=1000)
+
+    def mover(*seconds: float) -> None:
+        for each in seconds:
+            clock.skip(engine, each, pace)
+        clock.done()
+
+    with ThreadPoolExecutor(2) as pool:
+        movers = [pool.submit(mover, 3600), pool.submit(mover, 600, 3000)]
+        # When the third is at work
+        assert moves == []
+        # And then done
+        clock.done()
+        for each in movers:
+            each.result(timeout=30)
+    # Then
+    assert moves == [600, 3000, 3600]
+
+
+def test_who_waits_for_the_clock_ends_with_the_soak() -> None:
+    clock, pace = LapClock(2), Pace(rate=1000)
+    pace.stopped.set()
+    with pytest.raises(Stopped):
+        clock.skip(SimpleNamespace(), 600, pace)  # type: ignore[arg-type]
