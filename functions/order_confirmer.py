@@ -15,7 +15,7 @@ from callbacks.task import Outcome, send_task_failure, send_task_success
 from orders import store
 from orders.model import Order
 from orders.stream import BatchResponse, Image, order_id_of, process_stream
-from orders.workflow import follow_execution
+from orders.workflow import follow_execution, waits_longer
 
 
 @lambda_entry
@@ -31,7 +31,7 @@ def record_handler(image: Image) -> None:
     order_id = order_id_of(image)
     task = store.waiting_task(order_id)
     order = store.find(order_id) if task else None
-    if task and order and (order.ended or order.timed_out):  # and waits again, after a redrive
+    if task and (order is None or order.ended or waits_longer(order, task)):  # as after a redrive
         follow_execution(order_id, task.execution_id)
         order = store.find(order_id)
     if task is None or order is None or order.ended or order.decision is None:

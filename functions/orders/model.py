@@ -28,8 +28,3 @@ class Order:
     def decision(self) -> str | None:
         """CONFIRMED or CANCELLED, where somebody has decided."""
         return self.settled if self.settled in ("CONFIRMED", "CANCELLED") else None
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it is EXPIRED by the clock, and not because its workflow settled it so."""
-        return self.state == "EXPIRED" and self.settled is None

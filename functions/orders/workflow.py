@@ -1,7 +1,6 @@
 """Keeps an order in line with its workflow: whatever ends its execution ends it, and a redrive opens it again."""
 
 import json
-import time
 from functools import cache
 from typing import Any
 
@@ -11,6 +10,9 @@ from callbacks.request import printable_execution_id
 from callbacks.settings import setting
 from orders import store
 from orders.model import Order
+from orders.store import WaitingTask
+
+SEND_LINK_SECONDS = 600  # between the step that makes the link and the wait, at most
 
 _stepfunctions = client("stepfunctions")
 
@@ -33,20 +35,25 @@ def follow_execution(order_id: str, execution_id: str) -> None:
             return
         status, error = _describe(execution_id)
         order = store.find(order_id)
-        if order is None:
-            return
-        ended = how_ended(status, error, order.settled)
-        answered = order.decision and not ended  # and who answers removes the token
+        ended = how_ended(status, error, order.settled) if order else None
+        answered = order and order.decision and not ended  # and who answers removes the token
         if task and status not in ("RUNNING", "PENDING_REDRIVE") and not answered:
             store.forget_task(order_id, task)
-        waits_on = task and status == "RUNNING" and order.timed_out and task.expires_at > time.time()
-        changed = ended != order.ended or bool(waits_on)
+        if order is None:
+            return
+        waits_on = bool(task and status == "RUNNING" and waits_longer(order, task))
+        changed = ended != order.ended or waits_on
         if changed and ended:
             if order.decision:
                 _report(order, execution_id)
             store.end(order, ended)
         elif changed:
             store.reopen(order_id, task.expires_at if task else None)
+
+
+def waits_longer(order: Order, task: WaitingTask) -> bool:
+    """Whether a workflow waits on when its order would expire, as it does after a redrive."""
+    return order.settled is None and task.expires_at > order.expires_at + SEND_LINK_SECONDS
 
 
 def how_ended(status: str, error: str | None, settled: str | None) -> str | None:

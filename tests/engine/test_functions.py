@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -50,27 +51,27 @@ def lambda_handler(event, context):
 """
 
 
+def make_function(aws: Aws, module: str = MODULE, timeout: int = 5, **variables: str) -> str:
+    """A function of this module; its name."""
+    name = f"contract-{uuid4().hex[:8]}"
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("module.py", module)
+    aws.engine.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.14",
+        Role=ROLE,
+        Handler="module.lambda_handler",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=timeout,
+        Environment={"Variables": variables},
+    )
+    return name
+
+
 @pytest.fixture
 def function(aws: Aws) -> Callable[..., str]:
-    """Makes a function of this module; its name."""
-
-    def make(module: str = MODULE, timeout: int = 5, **variables: str) -> str:
-        name = f"contract-{uuid4().hex[:8]}"
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("module.py", module)
-        aws.engine.client("lambda").create_function(
-            FunctionName=name,
-            Runtime="python3.14",
-            Role=ROLE,
-            Handler="module.lambda_handler",
-            Code={"ZipFile": code.getvalue()},
-            Timeout=timeout,
-            Environment={"Variables": variables},
-        )
-        return name
-
-    return make
+    return partial(make_function, aws)
 
 
 def invoked(aws: Aws, function: str, event: dict[str, Any], **fields: object) -> dict[str, Any]:
@@ -218,3 +219,23 @@ def test_a_stream_goes_on_when_a_batch_has_been_tried_often_enough(
     assert message["DDBStreamBatchInfo"]["batchSize"] == (4 if failures == ["1"] else 5)
     aws.engine.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "next"}})
     poll("the next batch", lambda: ["next"] in batches(aws, name, 1) or None)
+
+
+# ------------------------------------------------------------------ events
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+def test_an_event_comes_twice_more_and_then_goes_to_the_destination(aws: Aws, function: Any) -> None:
+    # Given a rule for a function that always fails, and a destination for what it failed on
+    name, source = function(), f"contract.{uuid4().hex}"
+    client, events = aws.engine.client("lambda"), aws.engine.client("events")
+    queue = aws.sqs.get_queue_attributes(QueueUrl=aws.queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client.put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnFailure": {"Destination": queue}})
+    events.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+    target = {"Id": "1", "Arn": client.get_function(FunctionName=name)["Configuration"]["FunctionArn"]}
+    failing = json.dumps({"what": "raise", "message": "lost"})
+    events.put_targets(Rule=source, Targets=[{**target, "Input": failing}])
+    # When
+    events.put_events(Entries=[{"Source": source, "DetailType": "any", "Detail": "{}"}])
+    # Then
+    assert "lost" in json.dumps(aws.message())
+    group = {"logGroupName": f"/aws/lambda/{name}", "filterPattern": '"START RequestId"'}
+    assert len(aws.engine.client("logs").filter_log_events(**group)["events"]) == 3

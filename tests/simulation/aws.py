@@ -8,21 +8,21 @@ import importlib
 import io
 import json
 import os
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, redirect_stdout, suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from callbacks import batch, executions, task
 from callbacks.entry import logger
+from tests.simulation.invocations import Died, Invocations
+from tests.simulation.patterns import matches, transformed
 from tests.simulation.sqs import Message, Queue
 from tests.unit.state_machine import Fields, read_template
 from tests.unit.support import CONTEXT
@@ -35,19 +35,10 @@ DIES_BEFORE, DIES_AFTER = "dies before", "dies after"  # the function is killed
 REFUSED = "is refused"
 LOST = "arrives, but fails"  # it has its effect, and whoever calls sees an error
 SENT_AGAIN = "is sent twice"  # the SDK gets no answer to the first, and whoever calls sees that to the second
+FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN]
 PAUSES = "pauses before"  # until the story goes on with this invocation, or its function's time is over
-FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN, PAUSES]
-Faults = list[str]  # of the calls of a step, in their order
-
-
-class Died(BaseException):
-    """In place of the end of a process, so that nothing catches it."""
-
-
-class Invocation(greenlet):  # type: ignore[misc]
-    """What is under way: it goes on from where it paused. `ends_at` is when Lambda ends the function that it is in."""
-
-    ends_at = float("inf")
+ASYNCHRONOUS_TRIES = 3
+Faults = list[str | int]  # of the calls of a step, in their order; a number: something else happens before the call
 
 
 class InThisThread:
@@ -82,6 +73,7 @@ class Event:
     target: str
     body: Any
     tries: int = 0
+    due_at: float = 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,7 @@ class Notification:
 class Aws:
     def __init__(self, template: str, mutate: Callable[[Fields], None] | None = None) -> None:
         from tests.simulation.stepfunctions import StepFunctions
+        from tests.simulation.stream import Mapping, Table
 
         self.now = START
         self.story: list[str] = []
@@ -104,10 +97,13 @@ class Aws:
         self.notifications: list[Notification] = []
         self.events: list[Event] = []
         self.delivered_events: list[Event] = []
+        self.given_up: list[Event] = []  # by Lambda, which keeps them where the function's template says
         self.failing: set[str] = set()  # functions that a deployment has broken
+        self.meanwhile: Callable[[], list[Callable[[], object]]] = list  # what people may do before a call
         self.nothing_fails = False  # from the end of a story on
-        self.paused: list[Invocation] = []
+        self.invocations = Invocations()
         self._numbers = 0
+        self._nested = False
         self.template = _template(template)
         if mutate:
             self.template = deepcopy(self.template)
@@ -118,7 +114,16 @@ class Aws:
             for name, each in self.resources.items()
             if each["Type"] == "AWS::SQS::Queue"
         }
-        self.timeout: int = self.template["Globals"]["Function"]["Timeout"]
+        self.tables = {
+            name: Table(self, name) for name, each in self.resources.items() if each["Type"] == "AWS::DynamoDB::Table"
+        }
+        self.mappings = [
+            Mapping(self, name, self.resolve(event["Properties"]))
+            for name, each in self.resources.items()
+            if each["Type"] == "AWS::Serverless::Function"
+            for event in each["Properties"].get("Events", {}).values()
+            if event["Type"] == "DynamoDB"
+        ]
         self.step_functions = StepFunctions(self)
         self.consumers = self._consumers("SQS", "Queue")
         self.functions = [name for name, each in self.resources.items() if each["Type"] == "AWS::Serverless::Function"]
@@ -142,6 +147,8 @@ class Aws:
                 return name
             case {"Fn::Sub": _}:
                 return "https://example.com"
+            case {"Fn::If": [_, _, otherwise]}:  # the parameters have their defaults
+                return self.resolve(otherwise)
             case dict():
                 return {key: self.resolve(each) for key, each in value.items()}
             case list():
@@ -169,9 +176,13 @@ class Aws:
     def call(self, operation: str, effect: Callable[[], Any], *, of_function: bool) -> Any:
         """Make a call, as the next fault has it. Raises ClientError or ReadTimeoutError, or the function dies."""
         fault = self.faults.pop(0) if self.faults else FINE
+        if isinstance(fault, int):
+            self._something_else(fault, operation)
+            fault = FINE
         if fault == PAUSES:
             if of_function:
-                self._pause(operation)
+                self.say(f"    the function {PAUSES} {operation}")
+                self.invocations.pause()
             fault = FINE
         if fault != FINE:
             self.say(f"    {operation} {fault}" if "dies" not in fault else f"    the function {fault} {operation}")
@@ -186,36 +197,21 @@ class Aws:
             raise ReadTimeoutError(endpoint_url="https://aws")
         return effect() if fault == SENT_AGAIN and of_function else answer
 
-    # -------------------------------------------------------------- invocations at once
-    def run(self, work: Callable[[], object]) -> None:
-        """Do something until it ends or pauses."""
-        self._switch_to(Invocation(work))
-
-    def resume(self, which: int) -> bool:
-        """Go on with one of what has paused; whether there was any."""
-        paused = bool(self.paused)
-        if paused:
-            self._switch_to(self.paused.pop(which % len(self.paused)))
-        return paused
-
-    def _switch_to(self, invocation: Invocation, *error: type[BaseException]) -> None:
-        invocation.parent = getcurrent()
-        invocation.throw(*error) if error else invocation.switch()
-        if not invocation.dead:
-            self.paused.append(invocation)
-
-    def _pause(self, operation: str) -> None:
-        invocation = getcurrent()
-        if isinstance(invocation, Invocation):
-            self.say(f"    the function {PAUSES} {operation}")
-            assert invocation.parent
-            invocation.parent.switch()
-
-    def end_paused(self, until: float = float("inf")) -> None:
-        """End what is under way and would not have ended by then."""
-        for each in [each for each in self.paused if each.ends_at <= until]:
-            self.paused.remove(each)
-            self._switch_to(each, Died)
+    def _something_else(self, which: int, operation: str) -> None:
+        """Something is delivered or done while a function is about to make a call, and nothing before its calls."""
+        if self._nested:
+            return
+        self._nested, faults, self.faults = True, self.faults, []
+        try:
+            self.say(f"    before {operation}:")
+            acts = self.meanwhile()
+            if which < len(acts):
+                acts[which]()
+                self.go_on()
+            else:
+                self.deliver(which - len(acts), 1)
+        finally:
+            self._nested, self.faults = False, faults
 
     def go_on(self) -> None:
         """Let AWS do what it does by itself."""
@@ -227,12 +223,14 @@ class Aws:
         self.alarms.append((when, action))
 
     def next_deadline(self) -> float | None:
-        times = [when for when, _ in self.alarms] + [queue.next_visible() for queue in self.queues.values()]
-        times += [each.ends_at for each in self.paused]
-        return min((when for when in times if when is not None and when > self.now), default=None)
+        times = [when for when, _ in self.alarms] + [each.due_at for each in self.events]
+        times += [queue.next_visible() or 0 for queue in self.queues.values()]
+        times += [mapping.next_due() or 0 for mapping in self.mappings]
+        times += [each.ends_at for each in self.invocations.paused]
+        return min((when for when in times if when > self.now), default=None)
 
     def pass_time(self, until: float) -> None:
-        self.end_paused(until)
+        self.invocations.end(until)
         self.now = until
         due = [action for when, action in self.alarms if when <= until]
         self.alarms = [each for each in self.alarms if each[0] > until]
@@ -246,8 +244,8 @@ class Aws:
         if function in self.failing:
             raise FunctionFailed("Runtime.ImportModuleError")
         os.environ.update(self.resolve(properties.get("Environment", {}).get("Variables", {})))
-        if isinstance(invocation := getcurrent(), Invocation):
-            invocation.ends_at = self.now + properties.get("Timeout", self.timeout)
+        timeout = self.template["Globals"]["Function"]["Timeout"]
+        self.invocations.limit(self.now + properties.get("Timeout", timeout))
         module, _, handler = properties["Handler"].rpartition(".")
         try:
             return json.loads(json.dumps(getattr(importlib.import_module(module), handler)(event, CONTEXT)))
@@ -260,7 +258,9 @@ class Aws:
     def deliverable(self) -> list[Callable[[int], None]]:
         """What may happen next: each takes how many messages a batch may have."""
         batches = [self._batch(queue, first) for queue in self.consumers for first in self.queues[queue].visible()]
-        return [*batches, *(self._event(event) for event in self.events)]
+        records = [partial(mapping.deliver, shard) for mapping in self.mappings for shard in mapping.due()]
+        events = [self._event(event) for event in self.events if event.due_at <= self.now]
+        return [*batches, *records, *events]
 
     def deliver(self, which: int, size: int) -> bool:
         """Deliver one batch or event of those that may be, and let AWS go on."""
@@ -337,7 +337,11 @@ class Aws:
                 self.invoke(event.target, event.body)
             except FunctionFailed as failure:
                 self.say(f"    {event.target} fails: {failure}")
-                return
+                if event.tries < ASYNCHRONOUS_TRIES:
+                    event.due_at = self.now + 60 * event.tries
+                    return
+                self.say(f"    event {event.number} is given up")
+                self.given_up.append(event)
         if event in self.events:
             self.events.remove(event)
             self.delivered_events.append(event)
@@ -363,37 +367,3 @@ def _template(name: str) -> Fields:
 
 class FunctionFailed(Exception):
     """The text is the name of the error, as Lambda gives it."""
-
-
-def matches(pattern: Any, value: Any) -> bool:
-    """Whether an event, or a record of a stream, is as a pattern has it."""
-    match pattern:
-        case dict():
-            return isinstance(value, dict) and all(
-                (key in value or pattern[key] == [{"exists": False}]) and matches(each, value.get(key))
-                for key, each in pattern.items()
-            )
-        case list():
-            return any(_matches_one(each, value) for each in pattern)
-    return bool(pattern == value)
-
-
-def _matches_one(pattern: Any, value: Any) -> bool:
-    match pattern:
-        case {"prefix": str() as prefix}:
-            return isinstance(value, str) and value.startswith(prefix)
-        case {"exists": bool() as exists}:
-            return exists is (value is not None)
-    return bool(pattern == value)
-
-
-def transformed(event: Fields, transformer: Fields | None) -> Any:
-    if transformer is None:
-        return event
-    text: str = transformer["InputTemplate"]
-    for name, path in transformer["InputPathsMap"].items():
-        value: Any = event
-        for part in re.findall(r"[^$.]+", path):
-            value = value.get(part)
-        text = text.replace(f"<{name}>", json.dumps(value))
-    return json.loads(text)

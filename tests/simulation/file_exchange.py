@@ -1,19 +1,20 @@
 """Stories of the file exchange: outbox, bucket, partner, inbox, and the token in the bucket while it waits."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from exchange import bucket
 from exchange.uuids import uuid_of
 from file_exchange_inbox import NOBODY_WAITS
-from tests.simulation.aws import FAULTS, FINE, Aws, Client
+from tests.simulation.aws import FAULTS, FINE, PAUSES, Aws, Client, Faults
 from tests.simulation.sqs import Message
 from tests.simulation.stepfunctions import TOKEN_MARK, Execution
-from tests.simulation.story import SELDOM, WHICH, Story
+from tests.simulation.story import SOME_FAULTS, WHICH, Story
 from tests.unit.fake_s3 import FakeS3
 from tests.unit.state_machine import Failure
 
@@ -28,6 +29,10 @@ FILES = [  # each content says which file it is
     ("success.json.reason.txt", "file {}."),
 ]
 ANSWERS = FILES[:2]
+MANY_FILES = 4
+SELDOM = 2
+CALL = st.integers(0, 7)  # of a function, for one message
+FAULT = st.sampled_from(FAULTS)
 
 
 class ReportingS3(FakeS3):
@@ -46,13 +51,15 @@ class ReportingS3(FakeS3):
 
 class FileExchanges(Story):
     template, state_machine = "templates/file-exchange.yaml", "FileExchangeStateMachine"
-    calls, examples = 8, 1200  # the longest way of them all
+    examples = 1200  # it has the longest way of them all
 
     def prepare(self) -> None:
         self.s3 = ReportingS3(self.aws)
         client = Client(self.aws, self.s3)
         self.aws.patch.setattr(bucket, "_s3", client)
         self.aws.patch.setattr(bucket, "_s3_for_copies", lambda: client)
+        self.times: Counter[str] = Counter()  # that something has happened which is to happen now and then only
+        self.aws.cleanup.callback(self.aws.invocations.end)
         self.files: list[str] = []
         self.heartbeats: set[str] = set()
         self.removed: set[str] = set()  # files that somebody has removed
@@ -66,8 +73,71 @@ class FileExchanges(Story):
         request = {"info": {"orderId": "order-1"}}
         return [request, request, request, {"failTimes": 2}, None, {"failTimes": 3}]
 
+    def step(self, words: str, faults: Faults, action: Callable[[], object]) -> None:
+        super().step(words, faults, lambda: self.aws.invocations.run(action))
+
     # -------------------------------------------------------------- what may happen
-    @precondition(lambda self: len(self.files) < 4)
+    @initialize(then=st.sampled_from(["", "deliver", "overtake", "answer"]), call=CALL, which=WHICH, fault=FAULT)
+    def begin(self, then: str, call: int, which: int, fault: str) -> None:
+        self.start(0, [])
+        if then in ("deliver", "answer"):
+            self.deliver(0, 1, [])
+        if then == "overtake":
+            self.overtake(0, call, which)
+        if then == "answer":
+            self.answer(0, ANSWERS[which % 2], call, fault)
+
+    @precondition(lambda self: self.times["deploy"] < SELDOM)
+    @rule(which=WHICH)
+    def deploy(self, which: int) -> None:
+        self.times["deploy"] += 1
+        super().deploy(which)
+
+    @precondition(lambda self: self.times["outage"] < SELDOM)
+    @rule(which=WHICH)
+    def outage(self, which: int) -> None:
+        self.times["outage"] += 1
+        super().outage(which)
+
+    @precondition(lambda self: self.times["stop"] < SELDOM and self.running)
+    @rule(which=WHICH)
+    def stop(self, which: int) -> None:
+        self.times["stop"] += 1
+        super().stop(which)
+
+    @precondition(lambda self: self.times["stop"] < SELDOM and self.running)
+    @rule(which=WHICH)
+    def stop_and_redrive(self, which: int) -> None:
+        arn = self.running[which % len(self.running)].arn
+        self.stop(which)
+        self.step("redrive it", [], lambda: self.aws.step_functions.redrive_execution(executionArn=arn))
+
+    @precondition(lambda self: self.aws.deliverable())
+    @rule(which=WHICH, call=CALL)
+    def pause(self, which: int, call: int) -> None:
+        """A function pauses before one of its calls."""
+        self.step("deliver", [*[FINE] * call, PAUSES], lambda: self.aws.deliver(which, 3))
+
+    @precondition(lambda self: self.aws.invocations.paused)
+    @rule(which=WHICH, faults=SOME_FAULTS)
+    def go_on(self, which: int, faults: Faults) -> None:
+        self.step("a function goes on", faults, lambda: self.aws.invocations.resume(which))
+
+    @precondition(lambda self: self.aws.deliverable())
+    @rule(which=WHICH, call=CALL, what=WHICH)
+    def overtake(self, which: int, call: int, what: int) -> None:
+        """While a function pauses, something happens, and all that it leads to; then the function goes on."""
+        self.pause(which, call)
+        if self.aws.invocations.paused:
+            possible = [self.stop, self.stop_and_redrive] if self.running else []
+            if len(self.files) < MANY_FILES:
+                possible.append(lambda which: self.drop(which, ANSWERS[which % 2]))
+            if possible:
+                possible[what % len(possible)](what)
+            self.step("all is delivered", [], lambda: [self.aws.deliver(0, 10) for _ in range(5)])
+            self.go_on(-1, [])
+
+    @precondition(lambda self: len(self.files) < MANY_FILES)
     @rule(which=WHICH, file=st.sampled_from([*ANSWERS, *FILES]))
     def drop(self, which: int, file: tuple[str, str]) -> None:
         """The partner drops a file, early, late, or the same again."""
@@ -100,18 +170,14 @@ class FileExchanges(Story):
         self.answered -= {each.tokens[-1] for each in self.all if each.tokens and uuid_of(each.arn) in key}
         self.s3.delete_object(Bucket=BUCKET, Key=key)
 
-    @precondition(lambda self: len(self.files) < 4 and any(self.is_asked(each) for each in self.all))
-    @rule(which=WHICH, file=st.sampled_from(FILES[:4]), call=st.integers(0, 7), fault=st.sampled_from(FAULTS))
+    @precondition(lambda self: len(self.files) < MANY_FILES and any(self.is_asked(each) for each in self.all))
+    @rule(which=WHICH, file=st.sampled_from(FILES[:4]), call=CALL, fault=FAULT)
     def answer(self, which: int, file: tuple[str, str], call: int, fault: str) -> None:
         """The partner answers, and one call of the function that accepts the answer fails, or is its last."""
         asked = [each for each in self.all if self.is_asked(each)]
         execution, queue = asked[which % len(asked)], self.aws.queues["InboundQueue"]
         self.step(f"the partner answers {execution.name}", [], lambda: self._drop(execution, *file))
         self.step("deliver", [*[FINE] * call, fault], lambda: self.aws.deliver_batch(queue.name, queue.messages[-1:]))
-
-    def meanwhile(self) -> list[Callable[[int], None]]:
-        drops = [lambda which: self.drop(which, ANSWERS[which % 2])] if len(self.files) < 4 else []
-        return [*super().meanwhile(), *drops]
 
     @precondition(lambda self: self.aws.queues["OutboxQueue"].delivered and len(self.again) < 2)
     @rule(which=WHICH)
@@ -177,7 +243,7 @@ class FileExchanges(Story):
         asked = [each for each in self.all if self.is_asked(each) and each.tokens[-1] not in self.answered]
         for each in asked:
             self._drop(each, *FILES[0])
-        return bool(asked)
+        return bool(asked) or self.aws.invocations.resume(0)
 
     def may_time_out(self, execution: Execution) -> bool:
         return execution.tokens[-1] in self.tokens_removed or super().may_time_out(execution)

@@ -44,6 +44,7 @@ def replaced(function: Any, old: str, new: str) -> Callable[[Aws], None]:
     """A fault that is other source code of a function, wherever it was imported."""
     function = inspect.unwrap(function)
     source = textwrap.dedent(inspect.getsource(function))
+    source = source[source.index("def ") :]  # a decorator would register it once more
     assert source.count(old) == 1, f"{old} is not once in {function.__name__}"
     namespace = dict(function.__globals__)
     exec(compile(source.replace(old, new), function.__code__.co_filename, "exec"), namespace)  # noqa: S102 - ours
@@ -96,7 +97,7 @@ def state(machine: str, name: str, **changes: Any) -> Callable[[Aws], None]:
     return plant
 
 
-def _replace_in_state(aws: Aws, machine: str, name: str, old: str, new: str) -> None:
+def replace_in_state(aws: Aws, machine: str, name: str, old: str, new: str) -> None:
     definition = aws.step_functions.definitions[machine]
     text = json.dumps(definition["States"][name])
     assert text.count(old) == 1
@@ -201,7 +202,7 @@ MUTANTS += [
     Mutant(
         "the failure path takes every input for an order",
         Payments,
-        lambda aws: _replace_in_state(
+        lambda aws: replace_in_state(
             aws,
             "WaitForCallbackStateMachine",
             "NotifyFailure",

@@ -276,6 +276,11 @@ class StepFunctions:
                 text = json.loads(arguments["Message"])
                 body = json.loads(text["default"]) if arguments.get("MessageStructure") == "json" else text
                 self.aws.publish((execution.arn, len(execution.entered)), body)
+            case "aws-sdk:dynamodb:putItem" | "dynamodb:updateItem" | "dynamodb:getItem" as operation:
+                name = {"putItem": "put_item", "updateItem": "update_item", "getItem": "get_item"}
+                table = self.aws.tables[arguments["TableName"]]
+                answer: Fields = getattr(table, name[operation.rpartition(":")[2]])(**arguments)
+                return answer
             case "lambda:invoke":
                 try:
                     return {"Payload": self.aws.invoke(arguments["FunctionName"], arguments["Payload"])}
@@ -375,6 +380,7 @@ class StepFunctions:
                     "executionArn": execution.arn,
                     "stateMachineArn": execution.machine,
                     "status": execution.status,
+                    "redriveCount": execution.redrives,
                     "input": json.dumps(execution.input),
                     "error": end.error if over else None,
                     "cause": end.cause if over else None,

@@ -4,27 +4,25 @@ A story is a list of steps that hypothesis chooses; where one breaks a promise, 
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.simulation.aws import FAULTS, FINE, PAUSES, Aws, Faults
+from tests.simulation.aws import FAULTS, FINE, Aws, Faults
 from tests.simulation.playing import counted
 from tests.simulation.sqs import Message
 from tests.simulation.stepfunctions import TOKEN_MARK, Execution
 from tests.unit.state_machine import Failure
 
 CARD = "4000000000000002"
-# Nothing or little fails in most steps
+# Nothing or little fails in most steps; a number lets something else happen before a call
 SOME_FAULTS: st.SearchStrategy[Faults] = st.just([]) | st.lists(
-    st.sampled_from([FINE, FINE, *FAULTS]), min_size=1, max_size=4
+    st.sampled_from([FINE, FINE, *FAULTS]) | st.integers(0, 5), min_size=1, max_size=4
 )
 WHICH = st.integers(0, 5)
 SHORT_OF_TIME = 1800  # seconds before its timeout, in which a wait may end unanswered when the faults cease
-SELDOM = 2  # times in a story, so that it is about something else
 RECEIVES = 5  # that fail, before a message is given up
 UNDELIVERABLE = "Callback.Undeliverable"
 MANY = 400  # steps of an end, after which nobody believes that it comes
@@ -40,14 +38,13 @@ class Story(RuleBasedStateMachine):
     people_answer: ClassVar[bool] = False  # who may contradict each other
     notifies: ClassVar[bool] = True
     examples: ClassVar[int] = 400  # that CI plays, and at most of each planted fault
-    calls: ClassVar[int] = 3  # of AWS, that a function makes for one message
 
     def __init__(self) -> None:
         super().__init__()
         fault = type(self)
         self.aws = Aws(self.template, fault.__dict__.get("mutate"))
         self.started = 0
-        self.times: Counter[str] = Counter()  # that something happened which may happen now and then only
+        self.broken: Broken | None = None
         self.known_ends: dict[str, int] = {}
         counted["stories"] += 1
         self.prepare()
@@ -61,38 +58,35 @@ class Story(RuleBasedStateMachine):
     def all(self) -> list[Execution]:
         return [each for each in self.aws.step_functions.executions.values() if each.machine == self.state_machine]
 
+    @property
+    def running(self) -> list[Execution]:
+        return [each for each in self.all if each.status == "RUNNING"]
+
     def require(self, holds: object, otherwise: str) -> None:
         if not holds:
             story = "\n".join(self.aws.story)
-            raise Broken(f"{otherwise}\n{story}")
+            self.broken = self.broken or Broken(f"{otherwise}\n{story}")
+            raise self.broken
 
     def step(self, words: str, faults: Faults, action: Callable[[], object]) -> None:
         """One step of the story: something happens, with these faults, and AWS goes on."""
         counted["steps"] += 1
         self.aws.say(words)
         self.aws.faults = list(faults)
-        self.aws.run(action)
+        action()
         self.aws.go_on()
         self.aws.faults = []
+        if self.broken:  # while a function was at work, which goes on after any error
+            raise self.broken
 
     # -------------------------------------------------------------- what may happen
     def inputs(self) -> list[Any]:
         """The inputs that an execution may be started with."""
         raise NotImplementedError
 
-    @initialize(
-        which=WHICH,
-        faults=SOME_FAULTS,
-        then=st.sampled_from(["", "deliver", "overtake"]),
-        call=st.integers(0, 7),
-        what=WHICH,
-    )
-    def begin(self, which: int, faults: Faults, then: str, call: int, what: int) -> None:
+    @initialize(which=WHICH, faults=SOME_FAULTS)
+    def begin(self, which: int, faults: Faults) -> None:
         self.start(which, faults)
-        if then == "deliver":
-            self.deliver(which, 1, [])
-        if then == "overtake" and self.aws.deliverable():
-            self.overtake(which, call, what)
 
     @precondition(lambda self: self.started < 3)
     @rule(which=WHICH, faults=SOME_FAULTS)
@@ -115,16 +109,10 @@ class Story(RuleBasedStateMachine):
         self.step("deliver", faults, lambda: self.aws.deliver(which, size))
 
     @precondition(lambda self: self.aws.deliverable())
-    @rule(which=WHICH, call=st.integers(0, 7), fault=st.sampled_from([*FAULTS, *[PAUSES] * 3]))
-    def break_off(self, which: int, call: int, fault: str) -> None:
-        """One call of a function fails, or is its last, or the function pauses before it."""
-        self.step("deliver", [*[FINE] * (call % self.calls), fault], lambda: self.aws.deliver(which, 3))
-
-    @precondition(lambda self: self.aws.paused)
-    @rule(which=WHICH, faults=SOME_FAULTS)
-    def go_on(self, which: int, faults: Faults) -> None:
-        """One of the functions that pause goes on."""
-        self.step("a function goes on", faults, lambda: self.aws.resume(which))
+    @rule(which=WHICH, calls=st.integers(0, 2), fault=st.sampled_from(FAULTS))
+    def break_off(self, which: int, calls: int, fault: str) -> None:
+        """One call of a function fails, or is its last."""
+        self.step("deliver", [*[FINE] * calls, fault], lambda: self.aws.deliver(which, 3))
 
     @precondition(lambda self: any(self.aws.queues[queue].again() for queue in self.aws.consumers))
     @rule(which=WHICH, faults=SOME_FAULTS)
@@ -142,38 +130,11 @@ class Story(RuleBasedStateMachine):
         assert deadline
         self.step(f"{deadline - self.aws.now:,.0f} seconds pass", faults, lambda: self.aws.pass_time(deadline))
 
-    @precondition(lambda self: self.aws.deliverable())
-    @rule(which=WHICH, call=st.integers(0, 7), what=WHICH)
-    def overtake(self, which: int, call: int, what: int) -> None:
-        """While a function is about to make a call, something happens, and what it leads to is delivered."""
-        self.step("deliver", [*[FINE] * (call % self.calls), PAUSES], lambda: self.aws.deliver(which, 1))
-        if self.aws.paused:
-            possible = self.meanwhile()
-            if possible:
-                possible[what % len(possible)](what)
-            self.step("deliver", [], lambda: [self.aws.deliver(0, 10) for _ in range(5)])
-            self.step("the function goes on", [], lambda: self.aws.resume(-1))
-
-    def meanwhile(self) -> list[Callable[[int], None]]:
-        """What may happen while a function is at work, beside that something is delivered."""
-        runs = any(each.status == "RUNNING" for each in self.all)
-        return [self.stop, self.stop_and_redrive] if runs else []
-
-    @precondition(lambda self: self.times["stop"] < SELDOM and any(each.status == "RUNNING" for each in self.all))
+    @precondition(lambda self: self.running)
     @rule(which=WHICH)
     def stop(self, which: int) -> None:
-        self.times["stop"] += 1
-        running = [each for each in self.all if each.status == "RUNNING"]
-        chosen = running[which % len(running)]
+        chosen = self.running[which % len(self.running)]
         self.step(f"stop {chosen.name}", [], lambda: self.aws.step_functions.stop_execution(executionArn=chosen.arn))
-
-    @precondition(lambda self: self.times["stop"] < SELDOM and any(each.status == "RUNNING" for each in self.all))
-    @rule(which=WHICH)
-    def stop_and_redrive(self, which: int) -> None:
-        running = [each for each in self.all if each.status == "RUNNING"]
-        self.stop(which)
-        arn = running[which % len(running)].arn
-        self.step("redrive it", [], lambda: self.aws.step_functions.redrive_execution(executionArn=arn))
 
     @precondition(lambda self: any(each.ends and each.status not in ("RUNNING", "SUCCEEDED") for each in self.all))
     @rule(which=WHICH, faults=SOME_FAULTS)
@@ -186,20 +147,16 @@ class Story(RuleBasedStateMachine):
             lambda: self.aws.step_functions.redrive_execution(executionArn=chosen.arn),
         )
 
-    @precondition(lambda self: self.times["deploy"] < SELDOM)
     @rule(which=WHICH)
     def deploy(self, which: int) -> None:
         """A version of a function that fails as soon as it is loaded, or the right one again."""
-        self.times["deploy"] += 1
         chosen = self.aws.functions[which % len(self.aws.functions)]
         self.aws.failing ^= {chosen}
         self.step(f"deploy a version of {chosen} that {self._works(chosen)}", [], lambda: None)
 
-    @precondition(lambda self: self.times["outage"] < SELDOM)
     @rule(which=WHICH)
     def outage(self, which: int) -> None:
         """A function fails for as long as its queue keeps on giving it messages."""
-        self.times["outage"] += 1
         chosen = self.aws.functions[which % len(self.aws.functions)]
         before = chosen in self.aws.failing
         self.aws.failing.add(chosen)
@@ -274,9 +231,9 @@ class Story(RuleBasedStateMachine):
     # -------------------------------------------------------------- the end
     def teardown(self) -> None:
         try:
-            self.in_the_end()
+            if not self.broken:
+                self.in_the_end()
         finally:
-            self.aws.end_paused()
             self.aws.cleanup.close()
 
     def in_the_end(self) -> None:
@@ -287,7 +244,7 @@ class Story(RuleBasedStateMachine):
         in_time = [each for each in self.all if each.waits and each.waits_until > self.aws.now + SHORT_OF_TIME]
         asked = {each.arn: len(each.tokens) for each in in_time}
         for _ in range(MANY):
-            while self.aws.deliver(0, 10) or self.do_what_is_asked() or self.aws.resume(0):
+            while self.aws.deliver(0, 10) or self.do_what_is_asked():
                 pass
             deadline = self.aws.next_deadline()
             if deadline is None:

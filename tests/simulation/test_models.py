@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.engine.aws import Aws as Embedded
+from tests.engine.test_functions import log, make_function
 from tests.simulation.aws import Aws
+from tests.simulation.stream import Mapping
 from tests.unit.state_machine import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import poll
@@ -151,3 +153,78 @@ def test_a_queue_gives_up_a_message_as_the_embedded_aws_does(engine: Engine) -> 
 
 def _twice(template: Any) -> None:
     template["Resources"]["PaymentQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] = 2
+
+
+FOLLOWER = """
+import json
+
+def lambda_handler(event, context):
+    names = [each["eventName"] + " " + each["dynamodb"]["Keys"]["pk"]["S"] for each in event["Records"]]
+    print(json.dumps({"batch": names, "images": [each["dynamodb"].get("NewImage") for each in event["Records"]]}))
+    failed = [each for each, name in zip(event["Records"], names) if name == "MODIFY b"]
+    return {"batchItemFailures": [{"itemIdentifier": each["dynamodb"]["SequenceNumber"]} for each in failed]}
+"""
+MAPPING = {"BatchSize": 10, "MaximumRetryAttempts": 2, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+
+
+def write(dynamodb: Any, table: str) -> None:
+    """Changes of two items; one that changes nothing, which has a record here and none on AWS, is left out."""
+    for pk in "ab":
+        dynamodb.put_item(TableName=table, Item={"pk": {"S": pk}})
+    for pk in "ba":
+        dynamodb.update_item(
+            TableName=table,
+            Key={"pk": {"S": pk}},
+            UpdateExpression="SET n = :n",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues={":n": {"N": "2"}},
+        )
+    dynamodb.delete_item(TableName=table, Key={"pk": {"S": "a"}})
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        dynamodb.delete_item(TableName=table, Key={"pk": {"S": "a"}}, ConditionExpression="attribute_exists(pk)")
+
+
+def put_next(dynamodb: Any, table: str) -> None:
+    dynamodb.put_item(TableName=table, Item={"pk": {"S": "next"}})
+
+
+def test_a_stream_gives_up_a_batch_as_the_embedded_aws_does(engine: Engine) -> None:
+    aws, table = Embedded(engine), "OrderTable"
+    name, dynamodb = make_function(aws, FOLLOWER), engine.client("dynamodb")
+    stream = dynamodb.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]["LatestStreamArn"]
+    write(dynamodb, table)
+    engine.client("lambda").create_event_source_mapping(
+        FunctionName=name, EventSourceArn=stream, StartingPosition="TRIM_HORIZON", **MAPPING
+    )
+
+    def batches(count: int) -> list[str]:
+        def found() -> list[str] | None:
+            lines = [line.strip() for line in log(aws, name) if line.startswith('{"batch"')]
+            return lines if len(lines) >= count else None
+
+        return poll(f"{count} batches", found)
+
+    batches(3)
+    put_next(dynamodb, table)
+
+    model = Aws("templates/order-confirmation.yaml")
+    try:
+        namespace: dict[str, Any] = {}
+        exec(FOLLOWER, namespace)  # noqa: S102 - ours
+        model.patch.setattr(model, "invoke", lambda _, event: namespace["lambda_handler"](event, None))
+        model.mappings = [Mapping(model, "Follower", MAPPING)]
+        write(model.tables[table], table)
+        for _ in range(3):
+            [shard] = model.mappings[0].shards.values()
+            model.mappings[0].deliver(shard, 10)
+        put_next(model.tables[table], table)
+        model.mappings[0].deliver(shard, 10)
+        assert batches(4) == model.printed.getvalue().splitlines()
+    finally:
+        model.cleanup.close()

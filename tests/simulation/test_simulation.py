@@ -7,11 +7,12 @@ import pytest
 from tests.simulation.async_api import AsyncApis
 from tests.simulation.file_exchange import FileExchanges
 from tests.simulation.manual_callback import ManualCallbacks
+from tests.simulation.order_confirmation import OrderConfirmations
 from tests.simulation.payment_callback import Payments
 from tests.simulation.playing import LONG, counted, play
 from tests.simulation.story import Story
 
-STORIES = [Payments, ManualCallbacks, AsyncApis, FileExchanges]
+STORIES = [Payments, ManualCallbacks, AsyncApis, FileExchanges, OrderConfirmations]
 
 
 @pytest.mark.parametrize("stories", STORIES)

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from tests.faults.ledger import Count
 
 Line = dict[str, Any]
 
 STARTED, SAMPLED, BALANCED, BROKEN, ENDED = "started", "sampled", "balanced", "broken", "ended"
-COUNTS = ("executions", "survived", "reported", "stopped", "lost", "doubled")
+COUNTS = tuple(each.name for each in fields(Count))
 
 
 @dataclass(frozen=True)

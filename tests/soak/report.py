@@ -34,7 +34,7 @@ def _ledger(record: Record) -> str:
     rows = [[workflow, *(f"{found[name]:,}" for name in COUNTS)] for workflow, found in counts.items()]
     rows.append(["together", *(f"{record.total(name):,}" for name in COUNTS)])
     injected = sum(sum(line["injected"].values()) for line in record.of(BALANCED))
-    table = _table(["Workflow", *(name.capitalize() for name in COUNTS)], rows)
+    table = _table(["Workflow", *(name.replace("_", " ").capitalize() for name in COUNTS)], rows)
     return f"**{injected:,} faults among {record.total('executions'):,} executions**\n\n{table}"
 
 
@@ -87,10 +87,13 @@ def draw(record: Record, figure: "Figure") -> None:
     functions.set_ylabel("largest process of each function, MB")
     files.plot(hours, [line["engine"]["files"] for line in samples], linewidth=1)
     files.set_ylabel("open files of the engine")
-    queues.plot(hours, [sum(line["queues"].values()) for line in samples], linewidth=0.7, label="messages in queues")
+    queues.plot(hours, [sum(line["queues"].values()) for line in samples], linewidth=0.7)
+    queues.set_ylabel("messages in queues")
     rates = [sum(found["executions"] for found in lap["counts"].values()) / lap["took"] for lap in laps]
-    queues.plot([lap["seconds"] / 3600 for lap in laps], rates, linewidth=1, label="executions a second, by lap")
-    queues.legend()
+    rate = queues.twinx()
+    rate.plot([lap["seconds"] / 3600 for lap in laps], rates, linewidth=1, marker=".", color="black")
+    rate.set_ylabel("executions a second, by lap (dots)")
+    rate.set_ylim(bottom=0)
     for axes in (engine, functions, files, queues):
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)

@@ -19,6 +19,8 @@ from tools import plain
 
 BREAKS = 3  # laps that may break off, each of which ends an embedded AWS, before a soak is given up
 
+MOST_MB = 6_000  # of an embedded AWS, which keeps all histories: the next lap then has a fresh one
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -62,7 +64,7 @@ class Soak:
         return why
 
     def _run(self) -> str:
-        """What a lap that does not balance has left would disturb the next: that one has a fresh embedded AWS."""
+        """A fresh embedded AWS follows one that has grown large, or kept what a lap left that did not balance."""
         broken = 0
         while not self._reached():
             try:
@@ -81,7 +83,10 @@ class Soak:
         return "reached"
 
     def _laps(self, track: Track) -> None:
-        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        machine = (
+            f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+            f"load before the run {os.getloadavg()[0]:.1f}"
+        )
         at = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         self.record.append(STARTED, self._seconds(), at=at, rate=self.rate, lap=self.lap, machine=machine)
         pace = Pace(self.rate)
@@ -89,17 +94,18 @@ class Soak:
             self.console.status("The first lap has started ...") as status,
             Sampler(track.worlds[0].engine, [world.stack for world in track.worlds], self._take) as sampler,
         ):
-            balanced = True
-            while balanced and not self._reached():
+            fit = True
+            while fit and not self._reached():
                 number, begun = sum(1 for _ in self.record.of(BALANCED)) + 1, self._seconds()
                 done = track.lap(number, self.lap, pace)
-                balanced = not done.problems
                 took = round(self._seconds() - begun, 1)
                 found = {"counts": done.counts, "injected": done.injected, "problems": done.problems}
                 self.record.append(BALANCED, self._seconds(), took=took, **found)
                 for problem in done.problems:
                     self.console.print(problem, style="red", markup=False, soft_wrap=True)
-                line = progress(self.record, sampler.sample())
+                sample = sampler.sample()
+                fit = not done.problems and sample["engine"]["MB"] < MOST_MB
+                line = progress(self.record, sample)
                 status.update(line)
                 self.console.print(line, highlight=False, soft_wrap=True)
 

@@ -316,6 +316,25 @@ def test_a_report_that_fails_comes_again(table: Any, execution: Execution) -> No
     assert (state_of(), len(execution.published)) == ("STOPPED", 1)
 
 
+@pytest.mark.parametrize(("status", "follows"), [("FAILED", "closer"), ("SUCCEEDED", "confirmer")])
+def test_the_token_of_an_order_that_somebody_deleted_goes_with_its_execution(
+    table: Any, execution: Execution, status: str, follows: str
+) -> None:
+    offered(table)
+    waits(table)
+    table.delete_item(Key={"pk": "ORDER#order-1"})
+    execution.status = "RUNNING"
+    follow_up("token")
+    assert store.waiting_task("order-1")
+    execution.status = status
+    if follows == "closer":
+        close()
+    else:
+        assert follow_up("token") == []
+    assert store.waiting_task("order-1") is None
+    assert store.find("order-1") is None
+
+
 def test_another_execution_of_the_order_does_not_end_it(table: Any, execution: Execution) -> None:
     offered(table)
     waits(table, execution_id=EXECUTION_ID.replace(":order-1", ":by-hand"))
@@ -366,6 +385,15 @@ def test_a_redrive_after_the_order_would_have_expired_gives_people_time_again(ta
     waits(table)
     follow_up("token")
     assert state_of() == "WAITING"
+
+
+def test_a_redrive_before_the_stop_is_noted_gives_people_time_again(table: Any, execution: Execution) -> None:
+    offered(table, expires_at=int(time.time()) + 100)
+    waits(table)
+    follow_up("token")
+    order = store.find("order-1")
+    assert order
+    assert (order.state, order.expires_at) == ("WAITING", FUTURE)
 
 
 def test_a_token_whose_time_is_over_opens_nothing(table: Any, execution: Execution) -> None:
