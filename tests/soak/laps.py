@@ -184,6 +184,16 @@ class SteadyLedger(Ledger):
         self._pace.wait()
         return super()._start(case)
 
+    def _await(self, what: str, check: Callable[[], bool], seconds: float) -> None:
+        """Raises Stopped."""
+
+        def unless_stopped() -> bool:
+            if self._pace.stopped.is_set():
+                raise Stopped
+            return check()
+
+        super()._await(what, unless_stopped, seconds)
+
     def look(self) -> int:
         if self._pace.stopped.wait(LOOK_SECONDS):
             raise Stopped
