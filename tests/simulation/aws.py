@@ -8,7 +8,6 @@ import importlib
 import io
 import json
 import os
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, redirect_stdout, suppress
@@ -22,6 +21,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from callbacks import batch, executions, task
 from callbacks.entry import logger
+from tests.simulation.invocations import Died, Invocations
+from tests.simulation.patterns import matches, transformed
 from tests.simulation.sqs import Message, Queue
 from tests.unit.state_machine import Fields, read_template
 from tests.unit.support import CONTEXT
@@ -35,12 +36,9 @@ REFUSED = "is refused"
 LOST = "arrives, but fails"  # it has its effect, and whoever calls sees an error
 SENT_AGAIN = "is sent twice"  # the SDK gets no answer to the first, and whoever calls sees that to the second
 FAULTS = [DIES_BEFORE, DIES_AFTER, REFUSED, LOST, SENT_AGAIN]
+PAUSES = "pauses before"  # until the story goes on with this invocation, or its function's time is over
 ASYNCHRONOUS_TRIES = 3
 Faults = list[str | int]  # of the calls of a step, in their order; a number: something else happens before the call
-
-
-class Died(BaseException):
-    """In place of the end of a process, so that nothing catches it."""
 
 
 class InThisThread:
@@ -69,7 +67,7 @@ class Client:
 
 @dataclass
 class Event:
-    """One that EventBridge has for a target: a queue, a topic or a function, each by its logical ID."""
+    """One that EventBridge has for a target: a topic or a function, each by its logical ID."""
 
     number: int
     target: str
@@ -103,6 +101,7 @@ class Aws:
         self.failing: set[str] = set()  # functions that a deployment has broken
         self.meanwhile: Callable[[], list[Callable[[], object]]] = list  # what people may do before a call
         self.nothing_fails = False  # from the end of a story on
+        self.invocations = Invocations()
         self._numbers = 0
         self._nested = False
         self.template = _template(template)
@@ -180,6 +179,11 @@ class Aws:
         if isinstance(fault, int):
             self._something_else(fault, operation)
             fault = FINE
+        if fault == PAUSES:
+            if of_function:
+                self.say(f"    the function {PAUSES} {operation}")
+                self.invocations.pause()
+            fault = FINE
         if fault != FINE:
             self.say(f"    {operation} {fault}" if "dies" not in fault else f"    the function {fault} {operation}")
         if fault in (REFUSED, DIES_BEFORE):
@@ -222,9 +226,11 @@ class Aws:
         times = [when for when, _ in self.alarms] + [each.due_at for each in self.events]
         times += [queue.next_visible() or 0 for queue in self.queues.values()]
         times += [mapping.next_due() or 0 for mapping in self.mappings]
+        times += [each.ends_at for each in self.invocations.paused]
         return min((when for when in times if when > self.now), default=None)
 
     def pass_time(self, until: float) -> None:
+        self.invocations.end(until)
         self.now = until
         due = [action for when, action in self.alarms if when <= until]
         self.alarms = [each for each in self.alarms if each[0] > until]
@@ -238,6 +244,8 @@ class Aws:
         if function in self.failing:
             raise FunctionFailed("Runtime.ImportModuleError")
         os.environ.update(self.resolve(properties.get("Environment", {}).get("Variables", {})))
+        timeout = self.template["Globals"]["Function"]["Timeout"]
+        self.invocations.limit(self.now + properties.get("Timeout", timeout))
         module, _, handler = properties["Handler"].rpartition(".")
         try:
             return json.loads(json.dumps(getattr(importlib.import_module(module), handler)(event, CONTEXT)))
@@ -303,8 +311,11 @@ class Aws:
         for rule in rules:
             if matches(self.resolve(rule["EventPattern"]), event):
                 for target in rule["Targets"]:
-                    body = transformed(event, target.get("InputTransformer"))
-                    self.events.append(Event(self.number(), self.resolve(target["Arn"]), body))
+                    body, name = transformed(event, target.get("InputTransformer")), self.resolve(target["Arn"])
+                    if name in self.queues:  # which delivers it whenever it likes
+                        self.queues[name].send(json.dumps(body))
+                    else:
+                        self.events.append(Event(self.number(), name, body))
         for name, each in self.resources.items():
             if each["Type"] == "AWS::Serverless::Function":
                 for source in each["Properties"].get("Events", {}).values():
@@ -318,10 +329,7 @@ class Aws:
 
     def deliver_event(self, event: Event) -> None:
         self.say(f"  EventBridge delivers event {event.number} to {event.target}")
-        kind = self.resources[event.target]["Type"]
-        if kind == "AWS::SQS::Queue":
-            self.queues[event.target].send(json.dumps(event.body))
-        elif kind == "AWS::SNS::Topic":
+        if self.resources[event.target]["Type"] == "AWS::SNS::Topic":
             self.publish(("event", event.number), event.body)
         else:
             event.tries += 1
@@ -359,41 +367,3 @@ def _template(name: str) -> Fields:
 
 class FunctionFailed(Exception):
     """The text is the name of the error, as Lambda gives it."""
-
-
-def matches(pattern: Any, value: Any) -> bool:
-    """Whether an event, or a record of a stream, is as a pattern has it."""
-    match pattern:
-        case dict():
-            return isinstance(value, dict) and all(
-                any(matches(either, value) for either in each)
-                if key == "$or"
-                else (key in value or each == [{"exists": False}]) and matches(each, value.get(key))
-                for key, each in pattern.items()
-            )
-        case list():
-            return any(_matches_one(each, value) for each in pattern)
-    return bool(pattern == value)
-
-
-def _matches_one(pattern: Any, value: Any) -> bool:
-    match pattern:
-        case {"prefix": str() as prefix}:
-            return isinstance(value, str) and value.startswith(prefix)
-        case {"exists": bool() as exists}:
-            return exists is (value is not None)
-        case {"numeric": [">", int() as bound]}:
-            return isinstance(value, int) and value > bound
-    return bool(pattern == value)
-
-
-def transformed(event: Fields, transformer: Fields | None) -> Any:
-    if transformer is None:
-        return event
-    text: str = transformer["InputTemplate"]
-    for name, path in transformer["InputPathsMap"].items():
-        value: Any = event
-        for part in re.findall(r"[^$.]+", path):
-            value = value.get(part)
-        text = text.replace(f"<{name}>", json.dumps(value))
-    return json.loads(text)

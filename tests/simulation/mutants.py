@@ -14,16 +14,18 @@ from hypothesis import Phase
 import async_api_requester
 import async_api_simulator
 import dead_letter_reporter
+import file_exchange_inbox
 import file_exchange_outbox
 import manual_callback
 import payment_worker
 from callbacks import batch, executions, json_text, request, task
+from exchange import bucket, waiting
 from tests.simulation.async_api import AsyncApis
 from tests.simulation.aws import Aws
 from tests.simulation.file_exchange import FileExchanges
 from tests.simulation.manual_callback import ManualCallbacks
 from tests.simulation.payment_callback import Payments
-from tests.simulation.playing import CI_EXAMPLES, play
+from tests.simulation.playing import play
 from tests.simulation.story import Broken, Story
 from tests.unit.state_machine import Fields
 
@@ -270,6 +272,60 @@ MUTANTS += [
         FileExchanges,
         replaced(file_exchange_outbox.ask_partner, "partner_request(", "dict(t=request.task_token) | partner_request("),
     ),
+    Mutant(
+        "the answer that decides is noted after it was delivered",
+        FileExchanges,
+        both(
+            replaced(file_exchange_inbox.decide, "waiting.claim(waiter, file)", "waiter"),
+            replaced(
+                file_exchange_inbox.answer,
+                "    bucket.remove_version(file)",
+                "    waiter = waiting.claim(waiter, file)\n    bucket.remove_version(file)",
+            ),
+        ),
+    ),
+    Mutant(
+        "an answer is removed before it is delivered",
+        FileExchanges,
+        replaced(
+            file_exchange_inbox.answer,
+            "outcome = deliver(waiter.task_token, name, file, content, pointer)\n    bucket.remove_version(file)",
+            "bucket.remove_version(file)\n    outcome = deliver(waiter.task_token, name, file, content, pointer)",
+        ),
+    ),
+    Mutant(
+        "an early answer is rejected at once",
+        FileExchanges,
+        replaced(file_exchange_inbox.decide, "receives < EARLY_RECEIVES", "False"),
+    ),
+    Mutant(
+        "a token is stored without a look at who waits",
+        FileExchanges,
+        replaced(file_exchange_outbox.ask_partner, "turn_away(request, waiter)", "None"),
+    ),
+    Mutant(
+        "nobody asks whether the workflow still waits when its token is stored",
+        FileExchanges,
+        replaced(file_exchange_outbox.ask_partner, "send_task_heartbeat(waiter.task_token)", "Outcome.DELIVERED"),
+    ),
+    Mutant(
+        "the event of an end is taken for the truth",
+        FileExchanges,
+        replaced(waiting.forget_if_over, "not waiter.still_waits() and ", ""),
+    ),
+    Mutant(
+        "a write has lost its condition",
+        FileExchanges,
+        replaced(bucket.write, '{"IfMatch": replacing} if replacing else {"IfNoneMatch": "*"}', "{}"),
+    ),
+    Mutant(
+        "a rejected file and its reason lie under names that a partner can drop",
+        FileExchanges,
+        both(
+            replaced(file_exchange_inbox.reject, "{rejected_folder(file)}/content", "rejected/{file.key}"),
+            replaced(file_exchange_inbox.explain, "{rejected_folder(file)}/", "rejected/{file.key}."),
+        ),
+    ),
 ]
 
 
@@ -279,7 +335,7 @@ def shortest_story(mutant: Mutant, *, shrink: bool) -> str | None:
     planted = type(name, (stories,), {"plant": mutant.code, "mutate": mutant.template})
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     try:
-        play(planted, CI_EXAMPLES, derandomize=True, phases=phases)
+        play(planted, stories.examples, derandomize=True, phases=phases)
     except Broken as broken:
         return str(broken)
     return None

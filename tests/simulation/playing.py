@@ -7,9 +7,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-CI_EXAMPLES = 400  # of each workflow, and at most of each planted fault
 LONG = "EXAMPLES" in os.environ  # as `make simulate` sets it
-EXAMPLES = int(os.environ.get("EXAMPLES", CI_EXAMPLES))
 STEPS = 15
 
 counted: Counter[str] = Counter()  # stories and their steps

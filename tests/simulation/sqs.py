@@ -92,9 +92,9 @@ class Queue:
         return received
 
     def delete(self, message: Message) -> None:
-        message.is_deleted = True
-        if message in self.messages:
+        if message in self.messages:  # and not in the next queue by now
             self.messages.remove(message)
+            message.is_deleted = True
 
     def again(self) -> list[Message]:
         """Those that may come again although they are in flight, or have just been deleted."""

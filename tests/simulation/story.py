@@ -37,6 +37,7 @@ class Story(RuleBasedStateMachine):
     state_machine: ClassVar[str]  # its logical ID
     people_answer: ClassVar[bool] = False  # who may contradict each other
     notifies: ClassVar[bool] = True
+    examples: ClassVar[int] = 400  # that CI plays, and at most of each planted fault
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +57,10 @@ class Story(RuleBasedStateMachine):
     @property
     def all(self) -> list[Execution]:
         return [each for each in self.aws.step_functions.executions.values() if each.machine == self.state_machine]
+
+    @property
+    def running(self) -> list[Execution]:
+        return [each for each in self.all if each.status == "RUNNING"]
 
     def require(self, holds: object, otherwise: str) -> None:
         if not holds:
@@ -125,11 +130,10 @@ class Story(RuleBasedStateMachine):
         assert deadline
         self.step(f"{deadline - self.aws.now:,.0f} seconds pass", faults, lambda: self.aws.pass_time(deadline))
 
-    @precondition(lambda self: any(each.status == "RUNNING" for each in self.all))
+    @precondition(lambda self: self.running)
     @rule(which=WHICH)
     def stop(self, which: int) -> None:
-        running = [each for each in self.all if each.status == "RUNNING"]
-        chosen = running[which % len(running)]
+        chosen = self.running[which % len(self.running)]
         self.step(f"stop {chosen.name}", [], lambda: self.aws.step_functions.stop_execution(executionArn=chosen.arn))
 
     @precondition(lambda self: any(each.ends and each.status not in ("RUNNING", "SUCCEEDED") for each in self.all))

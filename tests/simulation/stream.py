@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.models import DynamoDBBackend
 
-from tests.simulation.aws import FunctionFailed, matches
+from tests.simulation.aws import FunctionFailed
+from tests.simulation.patterns import matches
 from tests.unit.state_machine import Fields
 
 if TYPE_CHECKING:
