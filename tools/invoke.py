@@ -66,8 +66,8 @@ def _is_failure(answer: str) -> bool:
 def reachable_from_containers(engine: Engine) -> Iterator[str]:
     """The URL at which a container reaches the engine, which listens on loopback only, as long as the block runs.
 
-    On Linux a port on the address that Docker's bridge has on this machine leads there. Where Docker runs in a machine
-    of its own, as on macOS, it has a name for the loopback of this one.
+    On Linux a port on the address that Docker's bridge has on this machine leads there. Where Docker runs in a virtual
+    machine, as on macOS, it has a name for the loopback of this one.
     """
     gateway = bridge_address(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     try:

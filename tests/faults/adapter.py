@@ -59,7 +59,7 @@ class Round:
 class Adapter(ABC):
     """A workflow, for the harness. One instance serves one deployed stack, so it may keep what `prepare` learned.
 
-    The harness calls from several threads: `start` from eight, `outside` from `outside_threads` of its own.
+    The harness calls from several threads: `start` from eight, `outside` from `outside_threads` more.
     """
 
     name: ClassVar[str]

@@ -271,9 +271,9 @@ class Ledger:
             "notification of each", lambda: all(notified.count(one) >= most for one, most in number.items()), seconds
         )
         self._await("empty test queue", lambda: self.world.stack.depth(self.world.notification_queue) == 0, 20)
-        told = {one: Counter(body["outcome"] for body in notified.bodies(one)) for one in due}
-        unnotified = sum(bool(due[one] - told[one]) for one in due)
-        overnotified = sum(bool(told[one] - due[one]) for one in due)
+        published = {one: Counter(body["outcome"] for body in notified.bodies(one)) for one in due}
+        unnotified = sum(bool(due[one] - published[one]) for one in due)
+        overnotified = sum(bool(published[one] - due[one]) for one in due)
         self.require(not unnotified, f"{unnotified} executions ended without their notification")
         self.require(not overnotified, f"{overnotified} executions have too many notifications, or wrong ones")
         strangers = notified.executions() - self.world.due.keys()

@@ -65,7 +65,7 @@ class OrderConfirmations(Story):
             answer = self.aws.invoke(API, event)
         except FunctionFailed:
             return 502, None
-        finally:  # an invocation before a call of another has a process of its own on AWS
+        finally:  # an invocation before a call of another has a separate process on AWS
             BaseRouter.current_event = outer  # type: ignore[assignment]
         self.replies.append(answer["body"])
         self.aws.say(f"    {method} {path.partition('confirmations')[0]}: {answer['statusCode']}")
@@ -175,7 +175,7 @@ class OrderConfirmations(Story):
     @precondition(lambda self: self.links())
     @rule(which=WHICH, body=st.sampled_from([None, *NO_DECISION]))
     def scan(self, which: int, body: str | None) -> None:
-        """A scanner opens a link, or posts a form of its own."""
+        """A scanner opens a link, or posts its own form."""
         links = self.links()
         name, link = links[which % len(links)]
         before = self.item(name)

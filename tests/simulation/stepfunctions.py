@@ -44,7 +44,7 @@ SERVICE_ERRORS = {
 
 @dataclass(frozen=True)
 class End:
-    """How an execution ended, and whether a state of its own kind, Fail, did it."""
+    """How an execution ended, and whether a Fail state did it."""
 
     status: str
     error: str | None = None

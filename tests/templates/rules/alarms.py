@@ -64,7 +64,7 @@ def dead_letter_queues_have_an_end(template: Template) -> Iterator[Problem]:
 
 @template_rule
 def stopped_executions_are_reported(template: Template) -> Iterator[Problem]:
-    """A state machine cannot tell of its own being stopped: a rule of EventBridge does."""
+    """A state machine that is stopped cannot report it: a rule of EventBridge does."""
     for name, machine in template.machine_of.items():
         arns = (fields(state.arguments).get("TopicArn") for state in machine.tasks if ":sns:publish" in state.resource)
         topics = {referenced(machine.substituted(arn)) for arn in arns}
