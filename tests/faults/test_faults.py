@@ -33,7 +33,7 @@ def test_nothing_is_lost_or_doubled_by(round_: Round, executions: int, world: Wo
 @pytest.mark.parametrize("workflow", sorted(ADAPTERS.keys() - {PaymentCallback.name}))
 def test_nothing_is_lost_or_doubled_by_all_faults_of_the(workflow: str, tmp_path: Path) -> None:
     with worlds_in(tmp_path / "engine", ADAPTERS[workflow]()) as [world]:
-        check(world, world.adapter.mixed, 100)
+        check(world, world.adapter.mixed, 50)
 
 
 def check(world: World, round_: Round, executions: int) -> None:
