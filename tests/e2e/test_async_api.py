@@ -101,6 +101,12 @@ def test_a_workflow_that_somebody_stops_is_notified_as_aborted(stack: Stack) -> 
     assert logged(stack, execution_id)["outcome"] == "ABORTED"
 
 
+def simulations_so_far(stack: Stack) -> AbstractSet[str]:
+    """Once there are those that earlier tests have asked for: a workflow that is stopped takes no request back."""
+    poll("empty queue", lambda: stack.depth(QUEUE) == 0 or None)
+    return stack.executions(SIMULATOR).keys()
+
+
 def test_an_invalid_request_fails_at_once_and_names_the_field(stack: Stack) -> None:
     # Given
     wait_time = "waitTime must be a whole number of seconds from 0 to 99999999"
@@ -115,7 +121,7 @@ def test_an_invalid_request_fails_at_once_and_names_the_field(stack: Stack) -> N
         ("text", not_an_object),
         (None, not_an_object),
     ]
-    simulations = stack.executions(SIMULATOR).keys()
+    simulations = simulations_so_far(stack)
     # When
     executions = stack.start_all([payload for payload, _ in invalid], machine=MACHINE)
     # Then
@@ -155,7 +161,7 @@ def test_only_a_response_with_status_200_is_a_success(stack: Stack) -> None:
 @pytest.mark.usefixtures("awake")
 def test_a_wait_beyond_the_timeout_fails_and_its_late_callback_is_settled(stack: Stack) -> None:
     # Given a workflow that waits for 2 seconds, not for an hour
-    before = stack.executions(SIMULATOR).keys()
+    before = simulations_so_far(stack)
     with stack.impatient(MACHINE, "CallAsyncApi", TimeoutSeconds=2):
         # When
         execution_id = stack.start({"waitTime": 5, "status": "success"}, MACHINE)
@@ -179,7 +185,7 @@ def test_40_requests_at_once_each_delivered_twice_are_40_simulations(
     stack: Stack,
 ) -> None:
     # Given 40 requests, each of which is in the queue twice
-    before = stack.executions(SIMULATOR).keys()
+    before = simulations_so_far(stack)
     requests = [{"waitTime": 1 + number % 10, "status": ("success", "failure")[number % 2]} for number in range(40)]
     with stack.consumer_off(REQUESTER):
         executions = stack.start_all([*requests], machine=MACHINE)

@@ -12,6 +12,8 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import Notifications, Stack, deployed, poll
 
+pytestmark = pytest.mark.slow
+
 FAN_OUT, REMINDER = "FanOutStateMachineArn", "ReminderStateMachineArn"
 QUEUE, TEST_QUEUE = "WorkQueueUrl", "NotificationTestQueueUrl"
 

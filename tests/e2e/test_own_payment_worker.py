@@ -16,6 +16,8 @@ from tools import PROJECT
 from tools.engine.engine import Engine
 from tools.stack import Stack, deployed
 
+pytestmark = pytest.mark.slow
+
 Order = dict[str, Any]
 
 

@@ -19,6 +19,8 @@ from tests.security.test_enforced import deployed_where_iam_decides, engine  # n
 from tools.engine.engine import Engine
 from tools.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stack(engine: Engine) -> Iterator[Stack]:  # noqa: F811
