@@ -11,7 +11,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 import order_processor
 from orders import page, store, workflow
-from tests.simulation.aws import FINE, Aws, Client, Faults, FunctionFailed
+from tests.simulation.aws import FAULTS, FINE, Aws, Client, Faults, FunctionFailed
 from tests.simulation.stepfunctions import TOKEN_MARK, Execution
 from tests.simulation.story import CARD, SOME_FAULTS, WHICH, Story, outcome
 from tests.unit.state_machine import Fields
@@ -23,6 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 # What mail scanners and the like post: no choice, one that is none, two at once
 NO_DECISION = ["", "decision=", "decision=true&comment=", "decision=confirm&decision=cancel"]
 SOON = workflow.SEND_LINK_SECONDS  # before the end of a wait, its order may have expired
+LAST_WAIT = 3_600  # seconds, of WaitForDecision
 GIVEN_UP_AFTER = 21_600  # seconds for which a function must have failed
 
 
@@ -54,6 +55,7 @@ class OrderConfirmations(Story):
         self.accepted: dict[str, str] = {}  # decisions
         self.deleted: set[str] = set()  # what somebody deleted by hand: keys of items
         self.replies: list[str] = []
+        self.decide_late = False
 
     # -------------------------------------------------------------- requests
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -138,9 +140,15 @@ class OrderConfirmations(Story):
         bodies = [each.body for each in self.aws.notifications if each.body["outcome"] == "WAITING"]
         return [(body["orderId"], body["link"].removeprefix("https://example.com")) for body in bodies]
 
+    def deliver_all(self) -> None:
+        while self.aws.deliver(0, 10):
+            pass
+
     # -------------------------------------------------------------- what may happen
-    @initialize(one=st.booleans())
-    def share_shards(self, one: bool) -> None:
+    @initialize(one=st.booleans(), late=st.booleans())
+    def choose(self, one: bool, late: bool) -> None:
+        """Whether orders share a shard of the stream, and whether people decide in the last hour only."""
+        self.decide_late = late
         for mapping in self.aws.mappings:
             mapping.one_shard = one
 
@@ -171,6 +179,26 @@ class OrderConfirmations(Story):
         links = self.links()
         name, link = links[which % len(links)]
         self.step("somebody decides on the page", faults, lambda: self.decide(name, confirms=confirms, link=link))
+
+    @precondition(lambda self: self.running)
+    @rule(which=WHICH, confirms=st.booleans())
+    def decide_what_was_stopped(self, which: int, confirms: bool) -> None:
+        """After everybody knows of the stop."""
+        self.stop(which)
+        self.step("everything is delivered", [], self.deliver_all)
+        stopped = [each.name for each in self.all if each.status == "ABORTED"]
+        name = stopped[which % len(stopped)]
+        self.step("a program decides", [], lambda: self.decide(name, confirms=confirms))
+
+    @precondition(lambda self: any(each.waits for each in self.all))
+    @rule(which=WHICH, confirms=st.booleans(), fault=st.sampled_from(FAULTS))
+    def decide_and_break_off(self, which: int, confirms: bool, fault: str) -> None:
+        """One call of the function that is to answer fails, or is its last."""
+        waiting = [each for each in self.all if each.waits]
+        name = waiting[which % len(waiting)].name
+        self.step("everything is delivered", [], self.deliver_all)
+        self.step("a program decides", [], lambda: self.decide(name, confirms=confirms))
+        self.step("deliver", [*[FINE] * (which % 4), fault], lambda: self.aws.deliver(0, 3))
 
     @precondition(lambda self: self.links())
     @rule(which=WHICH, body=st.sampled_from([None, *NO_DECISION]))
@@ -320,6 +348,8 @@ class OrderConfirmations(Story):
                 self.require(not self.settled(each.name), f"{each.name} is decided, and its workflow waits in vain")
                 self.require(left < SOON or self.state(each.name) == "WAITING", f"{each.name} cannot be decided")
         waiting = [each for each in self.all if each.waits and each.name.endswith(("1", "3"))]
+        if self.decide_late:
+            waiting = [each for each in waiting if each.waits_until - self.aws.now <= LAST_WAIT]
         for each in [each for each in waiting if self.state(each.name) == "WAITING"]:
             link = [link for name, link in self.links() if name == each.name][-1]
             status = self.decide(each.name, confirms=each.name.endswith("1"), link=link)
@@ -329,6 +359,7 @@ class OrderConfirmations(Story):
 
     def see_to_what_was_given_up(self) -> bool:
         """As the docs say: the event is sent to the closer again, the order or the same decision posted again."""
+        self.no_order_comes_from_nowhere()
         events, self.aws.given_up = self.aws.given_up, []
         for event in events:
             self.invoke(CLOSER, event.body)

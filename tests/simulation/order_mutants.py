@@ -9,7 +9,7 @@ import order_confirmer
 import order_processor
 from orders import store, workflow
 from tests.simulation.aws import Aws
-from tests.simulation.mutants import Mutant, replace_in_state, replaced
+from tests.simulation.mutants import Mutant, replace_in_state, replaced, without_partial_failures
 from tests.simulation.order_confirmation import MACHINE, OrderConfirmations
 from tests.unit.state_machine import Fields
 
@@ -143,5 +143,20 @@ ORDER_MUTANTS = [
             'choice, comment = form_field("decision"),',
             'choice, comment = form_field("decision") or list(page.CHOICES)[0],',
         ),
+    ),
+    Mutant(
+        "the decision is read as it was a moment ago",
+        OrderConfirmations,
+        in_state("ReadDecision", "true", "false"),
+    ),
+    Mutant(
+        "the token of the first wait is kept after the reminder",
+        OrderConfirmations,
+        in_state("WaitForDecision", "'TOKEN#' & $orderId", "'NEXT#' & $orderId"),
+    ),
+    Mutant(
+        "the stream does not learn of partial failures",
+        OrderConfirmations,
+        template=without_partial_failures("OrderConfirmerFunction"),
     ),
 ]
