@@ -77,6 +77,10 @@ class Adapter(ABC):
     """The stack output of the test queue (URL) or the topic (ARN) of the notifications; None if there are none."""
     notifying: ClassVar[Mapping[str, str]] = {}
     """By the state that publishes: the outcome that its notification names."""
+    spared: ClassVar[str] = ""
+    """The logical ID of the function that the state machine invokes, which no kill may hit: the embedded AWS ends all
+    processes of a function when it finds one of them dead, more often than any retrier goes on. Empty if there is none.
+    """
     outside_threads: ClassVar[int] = 0
     """How many threads call `outside` again and again while a round is under way, but for `Ledger.consumer_off`."""
     rounds: Sequence[Round] = ()

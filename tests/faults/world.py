@@ -30,13 +30,18 @@ class World:
     secrets: set[str] = field(default_factory=set, repr=False)  # of all rounds so far: in no log, in no notification
 
     def kill_workers(self) -> int:
-        """SIGKILL every process that runs a function; how many there were."""
-        mine = f"{self.engine.directory}/"
-        pids = [pid for pid, command in command_lines().items() if mine in command and pid != self.engine.pid]
+        """SIGKILL every process that runs a function, but one that is spared; how many there were."""
+        pids = self.processes(f"{self.engine.directory}/")
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(pids)
+
+    def processes(self, mine: str) -> list[int]:
+        """Of functions that may be killed, by a part of their command line."""
+        spared = f"-{self.adapter.spared}-"
+        found = {pid: command for pid, command in command_lines().items() if mine in command}
+        return [pid for pid, command in found.items() if pid != self.engine.pid and spared not in command]
 
     def skip(self, seconds: float) -> None:
         """Moves the clock of the workflows forward."""

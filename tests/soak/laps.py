@@ -24,7 +24,6 @@ from tests.faults.proxy import NETWORK_FAULTS, Fault, FaultProxy, Plan, Traffic,
 from tests.faults.rounds import Result, play
 from tests.faults.world import World, worlds_in
 from tools.engine.engine import Engine
-from tools.engine.processes import command_lines
 from tools.stack import Stack
 
 LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
@@ -110,9 +109,7 @@ class SteadyWorld(World):
 
     def kill_workers(self) -> int:
         """SIGKILL one process that runs a function of this stack; the others live on, and could grow."""
-        mine = f"ministack-lambda-{self.stack.name}-"
-        here = str(self.engine.directory)
-        pids = [pid for pid, command in command_lines().items() if here in command and mine in command]
+        pids = self.processes(f"{self.engine.directory}/tmp/ministack-lambda-{self.stack.name}-")
         if not pids:
             return 0
         with suppress(ProcessLookupError):
