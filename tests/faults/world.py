@@ -31,16 +31,16 @@ class World:
 
     def kill_workers(self) -> int:
         """SIGKILL every process that runs a function, but one that is spared; how many there were."""
-        pids = self.processes(f"{self.engine.directory}/")
+        pids = self.processes()
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(pids)
 
-    def processes(self, mine: str) -> list[int]:
-        """Of functions that may be killed, by a part of their command line."""
-        spared = f"-{self.adapter.spared}-"
-        found = {pid: command for pid, command in command_lines().items() if mine in command}
+    def processes(self, mark: str = "") -> list[int]:
+        """Of functions that may be killed, whose command lines have this mark."""
+        here, spared = f"{self.engine.directory}/", f"-{self.adapter.spared}-"
+        found = {pid: command for pid, command in command_lines().items() if here in command and mark in command}
         return [pid for pid, command in found.items() if pid != self.engine.pid and spared not in command]
 
     def skip(self, seconds: float) -> None:

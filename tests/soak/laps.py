@@ -109,7 +109,7 @@ class SteadyWorld(World):
 
     def kill_workers(self) -> int:
         """SIGKILL one process that runs a function of this stack; the others live on, and could grow."""
-        pids = self.processes(f"{self.engine.directory}/tmp/ministack-lambda-{self.stack.name}-")
+        pids = self.processes(f"ministack-lambda-{self.stack.name}-")
         if not pids:
             return 0
         with suppress(ProcessLookupError):
