@@ -39,9 +39,9 @@ class World:
 
     def processes(self, mark: str = "") -> list[int]:
         """Of functions that may be killed, whose command lines have this mark."""
-        here, spared = f"{self.engine.directory}/", f"-{self.adapter.spared}-"
+        here, spared = f"{self.engine.directory}/", self.adapter.spared
         found = {pid: command for pid, command in command_lines().items() if here in command and mark in command}
-        return [pid for pid, command in found.items() if pid != self.engine.pid and spared not in command]
+        return [pid for pid, command in found.items() if pid != self.engine.pid and not (spared and spared in command)]
 
     def skip(self, seconds: float) -> None:
         """Moves the clock of the workflows forward."""
