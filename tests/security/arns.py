@@ -87,6 +87,6 @@ def stack_arns(stack: Stack) -> dict[str, Arn]:
             arns[f"{resource['LogicalResourceId']}/executions"] = replace(executions, suffix=":order-1")
         if kind == "AWS::DynamoDB::Table":
             table = stack.client("dynamodb").describe_table(TableName=physical_id)["Table"]
-            stream = f"{name}/stream/{table['LatestStreamLabel']}"
+            stream = table["LatestStreamArn"].split(":", 5)[5]  # the embedded AWS's label may be a millisecond off
             arns[f"{resource['LogicalResourceId']}/stream"] = replace(arns[resource["LogicalResourceId"]], name=stream)
     return arns
