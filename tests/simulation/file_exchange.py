@@ -1,7 +1,6 @@
 """Stories of the file exchange: outbox, bucket, partner, inbox, and the token in the bucket while it waits."""
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from file_exchange_inbox import NOBODY_WAITS
 from tests.simulation.aws import FAULTS, FINE, PAUSES, Aws, Client, Faults
 from tests.simulation.sqs import Message
 from tests.simulation.stepfunctions import TOKEN_MARK, Execution
-from tests.simulation.story import SOME_FAULTS, WHICH, Story
+from tests.simulation.story import SELDOM, SOME_FAULTS, WHICH, Story
 from tests.unit.fake_s3 import FakeS3
 from tests.unit.state_machine import Failure
 
@@ -30,7 +29,6 @@ FILES = [  # each content says which file it is
 ]
 ANSWERS = FILES[:2]
 MANY_FILES = 4
-SELDOM = 2
 CALL = st.integers(0, 7)  # of a function, for one message
 FAULT = st.sampled_from(FAULTS)
 
@@ -58,7 +56,6 @@ class FileExchanges(Story):
         client = Client(self.aws, self.s3)
         self.aws.patch.setattr(bucket, "_s3", client)
         self.aws.patch.setattr(bucket, "_s3_for_copies", lambda: client)
-        self.times: Counter[str] = Counter()  # that something has happened which is to happen now and then only
         self.aws.cleanup.callback(self.aws.invocations.end)
         self.files: list[str] = []
         self.heartbeats: set[str] = set()
@@ -86,18 +83,6 @@ class FileExchanges(Story):
             self.overtake(0, call, which)
         if then == "answer":
             self.answer(0, ANSWERS[which % 2], call, fault)
-
-    @precondition(lambda self: self.times["deploy"] < SELDOM)
-    @rule(which=WHICH)
-    def deploy(self, which: int) -> None:
-        self.times["deploy"] += 1
-        super().deploy(which)
-
-    @precondition(lambda self: self.times["outage"] < SELDOM)
-    @rule(which=WHICH)
-    def outage(self, which: int) -> None:
-        self.times["outage"] += 1
-        super().outage(which)
 
     @precondition(lambda self: self.times["stop"] < SELDOM and self.running)
     @rule(which=WHICH)

@@ -185,6 +185,31 @@ MUTANTS = [
 
 MUTANTS += [
     Mutant(
+        "a message is forgotten long before its workflow gives it up",
+        Payments,
+        template=property_of("PaymentQueue", "MessageRetentionPeriod", 300),
+    ),
+    Mutant(
+        "a text is cut where it may be shorter",
+        Payments,
+        lambda aws: replace_in_state(
+            aws,
+            "WaitForCallbackStateMachine",
+            "NotifyFailure",
+            "$length($id) > 256 ? $substring($id, 0, 256) : $id",
+            "$substring($id, 0, 256)",
+        ),
+    ),
+    Mutant(
+        "the ARN of a distributed Map's child is none: the coin falls by token",
+        Payments,
+        replaced(
+            request.parse_callback_request,
+            "execution_id or token)",
+            "token if execution_id and '/' in execution_id else execution_id or token)",
+        ),
+    ),
+    Mutant(
         "an error name of AWS is passed on: the retrier asks again",
         ManualCallbacks,
         both(

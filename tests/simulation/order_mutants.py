@@ -10,7 +10,8 @@ import order_processor
 from orders import store, workflow
 from tests.simulation.aws import Aws
 from tests.simulation.mutants import Mutant, replace_in_state, replaced, without_partial_failures
-from tests.simulation.order_confirmation import MACHINE, OrderConfirmations
+from tests.simulation.order_confirmation import OrderConfirmations
+from tests.simulation.orders import MACHINE
 from tests.unit.state_machine import Fields
 
 
@@ -158,5 +159,38 @@ ORDER_MUTANTS = [
         "the stream does not learn of partial failures",
         OrderConfirmations,
         template=without_partial_failures("OrderConfirmerFunction"),
+    ),
+    Mutant(
+        "an order that somebody has deleted is ended",
+        OrderConfirmations,
+        replaced(store.end, "attribute_exists(pk) AND ", ""),
+    ),
+    Mutant(
+        "an order is ended as it was read, and not as it is",
+        OrderConfirmations,
+        replaced(store.end, " AND {as_read}", ""),
+    ),
+    Mutant(
+        "an order that somebody has deleted is opened again",
+        OrderConfirmations,
+        replaced(store.reopen, '"attribute_exists(pk)"', '"attribute_not_exists(nowhere)"'),
+    ),
+    Mutant(
+        "the token of who waits by now is forgotten, too",
+        OrderConfirmations,
+        replaced(store.forget_task, '"taskToken = :answered"', '"taskToken = :answered OR attribute_exists(pk)"'),
+    ),
+    Mutant(
+        "a decision that nobody carries out is reported after its order has ended",
+        OrderConfirmations,
+        replaced(
+            workflow.follow_execution,
+            "            if order.decision:\n"
+            "                _report(order, execution_id)\n"
+            "            store.end(order, ended)\n",
+            "            store.end(order, ended)\n"
+            "            if order.decision:\n"
+            "                _report(order, execution_id)\n",
+        ),
     ),
 ]

@@ -9,6 +9,7 @@ import payment_worker
 from tests.simulation.stepfunctions import Execution
 from tests.simulation.story import CARD, WHICH, Story
 
+MAP = "/" + 9 * "Every-order"  # longer than any name is
 NOT_A_MESSAGE = ["", "[]", '{"payload": {}}', f'{{"no": "{CARD}"}}', '{"taskToken": 1}']
 
 
@@ -32,7 +33,10 @@ class Payments(Story):
     def inputs(self) -> list[Any]:
         order_id = f"order-{self.started}"
         payment = {"orderId": order_id, "amount": 10, "creditCardNumber": CARD}
-        return [payment, payment | {"amount": 0}, "no order", {"orderId": 5}, None, payment]
+        return [payment, payment | {"amount": 0, "orderId": "\U0001f355"}, "no order", {"orderId": 5}, None, payment]
+
+    def label(self) -> str:
+        return MAP if self.started % 2 else ""
 
     @precondition(lambda self: len(self.unreadable) < 2)
     @rule(which=WHICH)

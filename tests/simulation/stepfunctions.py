@@ -111,8 +111,9 @@ class StepFunctions:
                 self.substitutions[name] = aws.resolve(properties["DefinitionSubstitutions"])
 
     # -------------------------------------------------------------- what functions and people call
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Fields:  # noqa: A002, N803
-        arn = f"arn:aws:states:us-east-1:123456789012:execution:{stateMachineArn}:{name}"
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str, label: str = "") -> Fields:  # noqa: A002, N803
+        """`label` is that of a distributed Map, which has child executions."""
+        arn = f"arn:aws:states:us-east-1:123456789012:execution:{stateMachineArn}{label}:{name}"
         before = self.executions.get(arn)
         if before:
             if before.status == "RUNNING" and before.input == json.loads(input):

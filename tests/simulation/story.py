@@ -4,6 +4,7 @@ A story is a list of steps that hypothesis chooses; where one breaks a promise, 
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ SOME_FAULTS: st.SearchStrategy[Faults] = st.just([]) | st.lists(
 )
 WHICH = st.integers(0, 5)
 SHORT_OF_TIME = 1800  # seconds before its timeout, in which a wait may end unanswered when the faults cease
+SELDOM = 2  # times in a story
 RECEIVES = 5  # that fail, before a message is given up
 UNDELIVERABLE = "Callback.Undeliverable"
 MANY = 400  # steps of an end, after which nobody believes that it comes
@@ -46,6 +48,7 @@ class Story(RuleBasedStateMachine):
         self.started = 0
         self.broken: Broken | None = None
         self.known_ends: dict[str, int] = {}
+        self.times: Counter[str] = Counter()  # that something has happened which is to happen now and then only
         counted["stories"] += 1
         self.prepare()
         if plant := fault.__dict__.get("plant"):
@@ -84,6 +87,10 @@ class Story(RuleBasedStateMachine):
         """The inputs that an execution may be started with."""
         raise NotImplementedError
 
+    def label(self) -> str:
+        """Of the distributed Map whose child is started next; empty where it is an execution like any other."""
+        return ""
+
     @initialize(which=WHICH, faults=SOME_FAULTS)
     def begin(self, which: int, faults: Faults) -> None:
         self.start(which, faults)
@@ -98,7 +105,10 @@ class Story(RuleBasedStateMachine):
             f"start {name}",
             faults,
             lambda: self.aws.step_functions.start_execution(
-                stateMachineArn=self.state_machine, name=name, input=json.dumps(inputs[which % len(inputs)])
+                stateMachineArn=self.state_machine,
+                name=name,
+                input=json.dumps(inputs[which % len(inputs)]),
+                label=self.label(),
             ),
         )
 
@@ -147,16 +157,20 @@ class Story(RuleBasedStateMachine):
             lambda: self.aws.step_functions.redrive_execution(executionArn=chosen.arn),
         )
 
+    @precondition(lambda self: self.times["deploy"] < SELDOM)
     @rule(which=WHICH)
     def deploy(self, which: int) -> None:
         """A version of a function that fails as soon as it is loaded, or the right one again."""
+        self.times["deploy"] += 1
         chosen = self.aws.functions[which % len(self.aws.functions)]
         self.aws.failing ^= {chosen}
         self.step(f"deploy a version of {chosen} that {self._works(chosen)}", [], lambda: None)
 
+    @precondition(lambda self: self.times["outage"] < SELDOM)
     @rule(which=WHICH)
     def outage(self, which: int) -> None:
         """A function fails for as long as its queue keeps on giving it messages."""
+        self.times["outage"] += 1
         chosen = self.aws.functions[which % len(self.aws.functions)]
         before = chosen in self.aws.failing
         self.aws.failing.add(chosen)

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from tests.engine.aws import Aws as Embedded
 from tests.engine.test_functions import log, make_function
 from tests.simulation.aws import Aws
+from tests.simulation.file_exchange import BUCKET, ReportingS3
+from tests.simulation.mutants import property_of
 from tests.simulation.stream import Mapping
 from tests.unit.state_machine import PROJECT
 from tools.engine.engine import Engine
@@ -153,6 +155,78 @@ def test_a_queue_gives_up_a_message_as_the_embedded_aws_does(engine: Engine) -> 
 
 def _twice(template: Any) -> None:
     template["Resources"]["PaymentQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] = 2
+
+
+def test_a_queue_forgets_an_old_message_as_the_embedded_aws_does(engine: Engine) -> None:
+    """The least that a queue can be told to keep messages is a minute."""
+    sqs = engine.client("sqs")
+    attributes = {"VisibilityTimeout": "0", "MessageRetentionPeriod": "60"}
+    url = sqs.create_queue(QueueName="model-forgetful", Attributes=attributes)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="body")
+    kept = []
+    for seconds in (50, 15):
+        time.sleep(seconds)
+        kept.append([each["Body"] for each in sqs.receive_message(QueueUrl=url).get("Messages", [])])
+
+    model = Aws("template.yaml", property_of("PaymentQueue", "MessageRetentionPeriod", 60))
+    try:
+        queue, expected = model.queues["PaymentQueue"], []
+        queue.send("body")
+        for seconds in (50, 15):
+            model.now += seconds
+            expected.append([message.body for message in queue.visible()])
+        assert kept == expected == [["body"], []]
+    finally:
+        model.cleanup.close()
+
+
+def drop(s3: Any, bucket: str) -> None:
+    """Files that are new, overwritten, refused, elsewhere, and removed."""
+    for key in ("inbound/1/success.json", "inbound/1/success.json", "outbound/1/request.json", "inbound/a b+\u00e9"):
+        s3.put_object(Bucket=bucket, Key=key, Body="content")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket=bucket, Key="inbound/1/success.json", Body="more", IfNoneMatch="*")
+    s3.delete_object(Bucket=bucket, Key="inbound/1/success.json")
+
+
+def reported(body: str) -> tuple[str, str]:
+    """What the inbox reads of an event, but for the bucket's name."""
+    event = json.loads(body)
+    return event["detail-type"], event["detail"]["object"]["key"]
+
+
+def test_a_bucket_reports_files_as_the_embedded_aws_does(engine: Engine) -> None:
+    model = Aws("templates/file-exchange.yaml")
+    try:
+        drop(ReportingS3(model), BUCKET)
+        expected = sorted(reported(each.body) for each in model.queues["InboundQueue"].messages)
+        [pattern] = [
+            each["Properties"]["EventPattern"]
+            for each in model.resources.values()
+            if each["Type"] == "AWS::Events::Rule" and each["Properties"]["EventPattern"]["source"] == ["aws.s3"]
+        ]
+    finally:
+        model.cleanup.close()
+
+    aws, bucket = Embedded(engine), "model-exchange"
+    s3, events = engine.client("s3"), engine.client("events")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    pattern = pattern | {"detail": {**pattern["detail"], "bucket": {"name": [bucket]}}}
+    events.put_rule(Name=bucket, EventPattern=json.dumps(pattern))
+    [arn] = aws.sqs.get_queue_attributes(QueueUrl=aws.queue_url, AttributeNames=["QueueArn"])["Attributes"].values()
+    events.put_targets(Rule=bucket, Targets=[{"Id": "queue", "Arn": arn}])
+    drop(s3, bucket)
+    found: list[tuple[str, str]] = []
+
+    def all_reported() -> bool:
+        messages = aws.sqs.receive_message(QueueUrl=aws.queue_url, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        found.extend(reported(each["Body"]) for each in messages.get("Messages", []))
+        return len(found) >= len(expected)
+
+    poll("every event", lambda: all_reported() or None, 20)
+    assert sorted(found) == expected
 
 
 FOLLOWER = """

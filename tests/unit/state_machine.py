@@ -225,7 +225,16 @@ def _parsed(source: str) -> Any:
     expression = jsonata.Jsonata(source)
     expression.register_lambda("parse", json.loads)  # a function of Step Functions
     expression.register_lambda("string", _string)
+    expression.register_lambda("substring", _substring)
     return expression
+
+
+def _substring(text: Json, start: float, length: float | None = None) -> str | None:
+    """As in the strictest of the engines of JSONata: one of them throws here."""
+    if isinstance(text, str) and length is not None and any(character > "\uffff" for character in text):
+        assert start + length <= len(text), "$substring goes beyond the end of a text with an emoji"
+    found: str | None = Functions.substring(text, start, length)
+    return found
 
 
 def _string(value: Json) -> str | None:
