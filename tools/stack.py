@@ -98,10 +98,10 @@ class Stack:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda payload: self.start(payload, machine), inputs))
 
-    def executions(self, machine: str) -> dict[str, str]:
-        """The status of every execution of a state machine, by ARN."""
+    def executions(self, machine: str, **only: str) -> dict[str, str]:
+        """The status of every execution of a state machine, by ARN, or of those that ListExecutions filters."""
         pages = self.client("stepfunctions").get_paginator("list_executions")
-        found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine])]
+        found = [page["executions"] for page in pages.paginate(stateMachineArn=self.outputs[machine], **only)]
         return {execution["executionArn"]: execution["status"] for page in found for execution in page}
 
     def ended(self, execution_id: str, seconds: float = 120) -> dict[str, Any]:

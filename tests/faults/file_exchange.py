@@ -234,7 +234,11 @@ class FileExchange(Adapter):
         return not late and world.stack.depth(INBOUND) == 0 and self._asked() <= self._answered
 
     def _asked(self) -> set[str]:
-        return {key.split("/")[1] for key in self._keys("outbound/")}
+        """By folder: a list of the files has their times, which take long to read."""
+        folders = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix="outbound/", Delimiter="/"
+        )
+        return {folder["Prefix"].split("/")[1] for page in folders for folder in page.get("CommonPrefixes", [])}
 
     def _keys(self, prefix: str = "") -> list[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)

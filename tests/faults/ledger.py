@@ -178,7 +178,8 @@ class Ledger:
     # -------------------------------------------------------------- what comes out
     def look(self) -> int:
         """Looks which executions have ended; how many are under way."""
-        pending = self.running()
+        running = self.world.stack.executions(self.world.adapter.machine, statusFilter="RUNNING")
+        pending = [execution_id for execution_id in self.running() if execution_id not in running]
         with ThreadPoolExecutor(THREADS) as pool:
             for execution_id, end in zip(pending, pool.map(self._end_of, pending), strict=True):
                 if end:
