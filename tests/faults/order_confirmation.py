@@ -234,7 +234,14 @@ class OrderConfirmation(Adapter):
 
     def await_waits(self, executions: list[str], state: str = "WaitForConfirmation") -> None:
         """Returns when all these have stored the token of this state."""
-        poll(f"executions in {state}", lambda: all(self._waits(one, state) for one in executions) or None, 300)
+        left = list(executions)
+
+        def check() -> bool | None:
+            while left and self._waits(left[-1], state):
+                left.pop()
+            return not left or None
+
+        poll(f"executions in {state}", check, 300)
 
     def _waits(self, execution_id: str, state: str) -> bool:
         try:

@@ -29,7 +29,7 @@ from tools.stack import Stack
 LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
 
 SHARE = 0.02  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
-SLOWEST, ITS_SHARE = "file-exchange", 1 / 3  # of the executions of another workflow: each has a dozen events
+SHARES = {"file-exchange": 1 / 3, "order-confirmation": 1 / 3}  # of the executions of another: each has a dozen calls
 PATIENCE = 900.0  # seconds until what has not ended counts as lost
 
 
@@ -215,7 +215,7 @@ class Track:
     proxy: SteadyProxy
 
     def lap(self, number: int, executions: int, pace: Pace) -> Lap:
-        """About so many executions of each workflow, of the slowest a share.
+        """About so many executions of each workflow, of two their shares.
 
         Raises Stopped, or what clients raise when the engine is gone.
         """
@@ -225,7 +225,7 @@ class Track:
         def run(world: SteadyWorld) -> tuple[Result, list[str]]:
             world.begin_lap(clock, pace)
             ledger = functools.partial(SteadyLedger, name, pace)
-            count = round(executions * (ITS_SHARE if world.adapter.name == SLOWEST else 1))
+            count = round(executions * SHARES.get(world.adapter.name, 1))
             try:
                 result = play(world.adapter.mixed, world, count, f"{name} {world.adapter.name}", make_ledger=ledger)
             finally:
