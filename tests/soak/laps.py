@@ -26,7 +26,9 @@ from tests.faults.world import World, worlds_in
 from tools.engine.engine import Engine
 from tools.stack import Stack
 
-LOOK_SECONDS = 1.0  # between two looks at all executions of a workflow that have not ended
+LOOK_SECONDS = (
+    5.0  # between two looks at the executions of a workflow, for which the embedded AWS goes through all it has
+)
 
 SHARE = 0.02  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
 SHARES = {"file-exchange": 1 / 3, "order-confirmation": 1 / 3}  # of the executions of another: each has a dozen calls

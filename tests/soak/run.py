@@ -19,7 +19,7 @@ from tools import plain
 
 BREAKS = 3  # laps that may break off, each of which ends an embedded AWS, before a soak is given up
 
-MOST_MB = 6_000  # of an embedded AWS, which keeps all histories: the next lap then has a fresh one
+MOST_MB = 1_000  # of an embedded AWS, which keeps all histories and lists them: the next lap then has a fresh one
 
 
 @dataclass(frozen=True)

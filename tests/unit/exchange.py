@@ -110,20 +110,12 @@ def dropped_event(*keys: str, receives: int = 1) -> dict[str, Any]:
 
 @contextmanager
 def new_exchange() -> Iterator[Exchange]:
-    with mock_aws():
+    step_functions = FakeStepFunctions()
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
         _s3.create_bucket(Bucket=NAME)
         _s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
-        with exchange_in(_s3) as exchange:
-            yield exchange
-
-
-@contextmanager
-def exchange_in(s3: Any) -> Iterator[Exchange]:
-    """An exchange in the bucket of this client of S3."""
-    step_functions = FakeStepFunctions()
-    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXCHANGE_BUCKET_NAME", NAME)
-        patch.setattr(bucket, "_s3", s3)
-        patch.setattr(bucket, "_s3_for_copies", lambda: s3)
+        patch.setattr(bucket, "_s3", _s3)
+        patch.setattr(bucket, "_s3_for_copies", lambda: _s3)
         patch.setattr(task, "_stepfunctions", step_functions)
-        yield Exchange(s3, step_functions)
+        yield Exchange(_s3, step_functions)
