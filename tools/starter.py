@@ -30,9 +30,11 @@ TESTS = {
     ],
     "file-exchange": [
         "unit/exchange.py",
+        "unit/test_file_exchange_breaks.py",
         "unit/test_file_exchange_inbox.py",
         "unit/test_file_exchange_outbox.py",
         "unit/test_file_exchange_processor.py",
+        "unit/test_file_exchange_rejected.py",
     ],
     "order-confirmation": [
         "unit/order_table.py",
@@ -40,7 +42,9 @@ TESTS = {
         "unit/orders/test_store.py",
         "unit/orders/test_stream.py",
         "unit/test_order_api.py",
-        "unit/test_order_workflow_functions.py",
+        "unit/test_order_closer_and_confirmer.py",
+        "unit/test_order_processor.py",
+        "unit/test_order_starter.py",
     ],
 }
 SHARED_TESTS = [

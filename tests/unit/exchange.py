@@ -1,7 +1,7 @@
 """A file exchange in this process: a versioned bucket as moto has it, the workflow that waits, and a partner."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -119,3 +119,43 @@ def new_exchange() -> Iterator[Exchange]:
         patch.setattr(bucket, "_s3_for_copies", lambda: _s3)
         patch.setattr(task, "_stepfunctions", step_functions)
         yield Exchange(_s3, step_functions)
+
+
+def asked() -> Iterator[Exchange]:
+    """For a fixture: a request is written out, and the workflow waits."""
+    with new_exchange() as exchange:
+        exchange.ask()
+        exchange.step_functions.calls.clear()
+        yield exchange
+
+
+def assert_rejected(exchange: Exchange, key: str, *files: tuple[str | bytes, str]) -> None:
+    """These files were rejected under a key, each with its reason, and none is left in inbound/."""
+    kept = [(content.encode() if isinstance(content, str) else content, reason) for content, reason in files]
+    assert sorted(exchange.rejected(key)) == sorted(kept)
+    assert exchange.versions("inbound/") == []
+
+
+class Broken(Exception):
+    """In place of the end of a process."""
+
+
+def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after: bool) -> Callable[[], int]:
+    """Every AWS call from this one on, counted from 0, breaks off before or after it has had its effect."""
+    made = 0
+
+    def breaking(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made <= call:
+                return operation(*arguments, **options)
+            if made == call + 1 and after:
+                operation(*arguments, **options)
+            raise Broken
+
+        return run
+
+    patch.setattr(bucket, "_call", breaking(bucket._call))
+    patch.setattr(task, "_send", breaking(task._send))
+    return lambda: made

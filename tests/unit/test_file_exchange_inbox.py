@@ -1,29 +1,19 @@
-"""The inbox: every file has a defined end, one answer decides, and nothing is lost wherever it breaks off."""
+"""The inbox: every file has a defined end, and one answer decides."""
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from hashlib import sha256
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import file_exchange_inbox
-from callbacks import task
 from exchange import bucket
 from file_exchange_inbox import (
-    BAD_FAILURE,
     EARLY_RECEIVES,
-    EMPTY,
-    MAX_KEY_BYTES,
     NOBODY_WAITS,
     NOT_FIRST,
-    ODD_KEY,
-    RESERVED_ERROR,
-    TOO_LARGE,
 )
 from tests.unit.exchange import (
     NAME,
@@ -32,6 +22,9 @@ from tests.unit.exchange import (
     TOKEN_KEY,
     UUID,
     Exchange,
+    asked,
+    assert_rejected,
+    break_off,
     dropped_event,
     new_exchange,
 )
@@ -47,21 +40,7 @@ TOO_DEEP = "The file is nested too deep."
 NOT_TEXT = "The file is not text in UTF-8."
 LIMIT = 262_144
 
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    """A request is written out, and the workflow waits."""
-    with new_exchange() as exchange:
-        exchange.ask()
-        exchange.step_functions.calls.clear()
-        yield exchange
-
-
-def assert_rejected(exchange: Exchange, key: str, *files: tuple[str | bytes, str]) -> None:
-    """These files were rejected under a key, each with its reason, and none is left in inbound/."""
-    kept = [(content.encode() if isinstance(content, str) else content, reason) for content, reason in files]
-    assert sorted(exchange.rejected(key)) == sorted(kept)
-    assert exchange.versions("inbound/") == []
+exchange = pytest.fixture(asked)
 
 
 # ------------------------------------------------------------------ answers
@@ -144,135 +123,6 @@ def test_a_failure_that_is_too_large_fails_the_workflow_with_a_pointer_as_its_ca
     [(operation, arguments)] = exchange.answers()
     assert (operation, arguments["error"]) == ("failure", "Callback.Failed")
     assert json.loads(arguments["cause"])["key"].endswith("/failure.json")
-
-
-# ------------------------------------------------------------------ files that no workflow can take
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("success.json", "", EMPTY),
-        ("success.json", "{", NOT_JSON),
-        ("success.json", b"\xff\xfe\xfa", NOT_TEXT),
-        ("success.json", b'"\xe9"', NOT_TEXT),
-        ("success.json", "\ufeff", NOT_JSON),
-        ("success.json", "\ufeff\ufeff{}", NOT_JSON),
-        ("success.json", "{} {}", NOT_JSON),
-        ("success.json", '{"paid": false, "paid": true}', TWICE),
-        ("success.json", '[{"order": {"id": 1, "id": 1}}]', TWICE),
-        ("success.json", r'{"id": 1, "\u0069d": 2}', TWICE),
-        ("success.json", "NaN", NO_NUMBER),
-        ("success.json", "[1e999]", NO_NUMBER),
-        ("success.json", r'"\ud83d"', HALF_AN_EMOJI),
-        ("success.json", r'{"\ude00\ud83d": 1}', HALF_AN_EMOJI),
-        ("success.json", "[" * 100_000, TOO_DEEP),
-        ("success.json", "9" * 5_000, NO_NUMBER),
-        ("failure.json", "", EMPTY),
-        ("failure.json", '{"error": "OutOfStock", "error": "Shipped"}', TWICE),
-        ("failure.json", "[]", BAD_FAILURE),
-        ("failure.json", '"OutOfStock"', BAD_FAILURE),
-        ("failure.json", '{"error": 5}', BAD_FAILURE),
-        ("failure.json", '{"error": "OutOfStock", "cause": ["None is left."]}', BAD_FAILURE),
-        ("failure.json", '{"error": "States.Timeout"}', RESERVED_ERROR),
-        ("failure.json", '{"error": "SQS.SdkClientException"}', RESERVED_ERROR),
-        ("failure.json", '{"error": "Callback.TimedOut"}', RESERVED_ERROR),
-        ("failure.json", '{"error": "DynamoDb.TransactionConflictException"}', RESERVED_ERROR),
-        ("failure.json", '{"error": " s3.NoSuchKey"}', RESERVED_ERROR),
-        ("result.json", "{}", ODD_KEY),
-        ("success.JSON", "{}", ODD_KEY),
-        ("my answer+50%é.json", "{}", ODD_KEY),
-        ("success.json ", "{}", ODD_KEY),
-        ("success.json\n", "{}", ODD_KEY),
-        ("%73uccess.json", "{}", ODD_KEY),
-        (f"inbound/{UUID.upper()}/success.json", "{}", ODD_KEY),
-        (f"inbound/{UUID}/more/success.json", "{}", ODD_KEY),
-        ("inbound/success.json", "{}", ODD_KEY),
-        (f"inbound/{UUID}/", "", ODD_KEY),
-        (f"inbound/../tokens/{UUID}.json", "{}", ODD_KEY),
-    ],
-    ids=lambda value: repr(value)[:40],
-)
-def test_a_file_that_cannot_be_used_is_kept_with_the_reason_and_the_wait_goes_on(
-    exchange: Exchange, name: str, content: str | bytes, reason: str
-) -> None:
-    # When
-    key = exchange.drop(name, content)
-    assert exchange.notify(key) == NONE_FAILED
-    # Then
-    assert_rejected(exchange, key, (content, reason))
-    assert exchange.step_functions.calls == []
-    # And a good answer is taken
-    exchange.notify(exchange.drop("success.json"))
-    assert [operation for operation, _ in exchange.answers()] == ["success"]
-
-
-def test_a_key_that_leaves_no_room_for_a_folder_is_kept_under_its_hash(exchange: Exchange) -> None:
-    key = "inbound/" + "é" * 508
-    assert exchange.notify(exchange.drop(key, "1")) == NONE_FAILED
-    assert_rejected(exchange, key, ("1", ODD_KEY))
-    assert all(sha256(key.encode()).hexdigest() in kept for kept in exchange.keys("rejected/"))
-
-
-def test_a_file_too_large_to_be_moved_stays_with_the_reason_and_the_wait_goes_on(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bucket, "MAX_COPY_BYTES", 10)
-    assert exchange.notify(exchange.drop("success.json", '"more than 10 bytes"')) == NONE_FAILED
-    assert exchange.keys("inbound/") == [SUCCESS]
-    [reason] = exchange.keys("rejected/")
-    assert exchange.text(reason).startswith(TOO_LARGE)
-    exchange.notify(exchange.drop("success.json", "{}"))
-    assert [operation for operation, _ in exchange.answers()] == ["success"]
-
-
-# ------------------------------------------------------------------ what is kept, and why
-def test_no_file_replaces_what_is_kept_or_the_reason(exchange: Exchange) -> None:
-    """Whatever a partner drops under the names of what lies in rejected/ and processed/ is kept beside it."""
-    # Given
-    exchange.notify(exchange.drop("success.json", "{"))
-    exchange.notify(exchange.drop("success.json", "1"))
-    kept = {key: exchange.text(key) for key in exchange.keys("rejected/") + exchange.keys("processed/")}
-    # When
-    forged = [f"inbound/{UUID}/success.json.reason.txt"]
-    for key in kept:
-        path = key.removeprefix("rejected/").removeprefix("inbound/")
-        forged += [f"inbound/{path}", f"inbound/{path}/content", f"inbound/{path}/reason.txt", f"inbound/../{key}"]
-    for number, key in enumerate(forged):
-        for content in (f"{number}, first", f"{number}, second"):
-            assert exchange.notify(exchange.drop(key, content)) == NONE_FAILED
-    # Then
-    assert {key: exchange.text(key) for key in kept} == kept
-    for number, key in enumerate(forged):
-        assert_rejected(exchange, key, (f"{number}, first", ODD_KEY), (f"{number}, second", ODD_KEY))
-    assert len(exchange.versions("rejected/")) == len(exchange.keys("rejected/"))
-
-
-@given(keys=st.lists(st.text("/.\u00e9content", max_size=509), min_size=1, max_size=4))
-@settings(max_examples=15, deadline=None)
-def test_every_file_that_is_rejected_is_kept_under_a_name_of_its_own(keys: list[str]) -> None:
-    with new_exchange() as exchange:
-        for number, name in enumerate(keys * 2):
-            assert exchange.notify(exchange.drop(f"inbound/{name}", str(number))) == NONE_FAILED
-        for name in keys:
-            numbers = [number for number, each in enumerate(keys * 2) if each == name]
-            assert_rejected(exchange, f"inbound/{name}", *((str(number), ODD_KEY) for number in numbers))
-        assert len(exchange.versions("rejected/")) == len(exchange.keys("rejected/")) == 4 * len(keys)
-        assert all(len(key.encode()) <= MAX_KEY_BYTES for key in exchange.keys("rejected/"))
-
-
-def test_an_answer_after_a_redrive_is_kept_beside_one_that_came_too_late(exchange: Exchange) -> None:
-    # Given an answer that was copied to processed/ when the wait was stopped
-    exchange.drop("success.json", "1")
-    with pytest.MonkeyPatch.context() as patch:
-        break_off(exchange, patch, call=5, after=True)
-        exchange.notify(SUCCESS)
-    exchange.step_functions.settled.add(TOKEN)
-    exchange.notify(SUCCESS)
-    # When
-    exchange.ask("new", SENT_AT + 1)
-    exchange.notify(exchange.drop("success.json", "2"))
-    # Then
-    assert sorted(exchange.processed()) == [("success.json", "1"), ("success.json", "2")]
-    assert exchange.answers()[-1] == ("success", {"output": "2"})
 
 
 # ------------------------------------------------------------------ answers that come twice, late or early
@@ -532,129 +382,3 @@ def test_neither_content_nor_token_nor_a_name_of_the_partners_is_logged(
     assert "answer accepted" in printed.getvalue()
     assert "4111111111111111" not in printed.getvalue()
     assert TOKEN not in printed.getvalue()
-
-
-# ------------------------------------------------------------------ wherever it breaks off
-class Broken(Exception):
-    """In place of the end of a process."""
-
-
-def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after: bool) -> Callable[[], int]:
-    """Every AWS call from this one on, counted from 0, breaks off before or after it has had its effect."""
-    made = 0
-
-    def breaking(operation: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **options: Any) -> Any:
-            nonlocal made
-            made += 1
-            if made <= call:
-                return operation(*arguments, **options)
-            if made == call + 1 and after:
-                operation(*arguments, **options)
-            raise Broken
-
-        return run
-
-    patch.setattr(bucket, "_call", breaking(bucket._call))
-    patch.setattr(task, "_send", breaking(task._send))
-    return lambda: made
-
-
-CALLS = 12  # of an answer: read, find, heartbeat, claim, copy, deliver, remove, forget, and read that nothing is left
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", range(CALLS))
-@pytest.mark.parametrize("name", ["success.json", "failure.json"])
-def test_an_answer_is_taken_once_wherever_it_breaks_off(exchange: Exchange, name: str, call: int, after: bool) -> None:
-    # Given
-    key = exchange.drop(name, "{}")
-    with pytest.MonkeyPatch.context() as patch:
-        break_off(exchange, patch, call, after=after)
-        exchange.notify(key)
-    # When the event comes again
-    assert exchange.notify(key) == NONE_FAILED
-    # Then
-    assert exchange.step_functions.settled == {TOKEN}
-    assert exchange.processed() == [(name, "{}")]
-    assert exchange.keys("tokens/") == exchange.keys("rejected/") == exchange.versions("inbound/") == []
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", range(6))
-def test_a_file_is_rejected_wherever_that_breaks_off(exchange: Exchange, call: int, after: bool) -> None:
-    key = exchange.drop("success.json", "{")
-    with pytest.MonkeyPatch.context() as patch:
-        break_off(exchange, patch, call, after=after)
-        exchange.notify(key)
-    assert exchange.notify(key) == NONE_FAILED
-    assert_rejected(exchange, key, ("{", NOT_JSON))
-
-
-def test_the_breaks_reach_every_call_of_an_answer(exchange: Exchange) -> None:
-    key = exchange.drop("success.json")
-    with pytest.MonkeyPatch.context() as patch:
-        made = break_off(exchange, patch, 1000, after=False)
-        exchange.notify(key)
-    assert made() <= CALLS
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        client_error("SlowDown", "CopyObject"),
-        client_error("AccessDenied", "CopyObject"),
-        ReadTimeoutError(endpoint_url="https://s3"),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("operation", ["get_object", "copy_object", "put_object", "delete_object"])
-def test_a_fault_of_the_bucket_brings_the_event_back(exchange: Exchange, operation: str, error: Exception) -> None:
-    key = exchange.drop("success.json")
-
-    def fail(**_: Any) -> None:
-        raise error
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exchange.s3, operation, fail)
-        assert failed_records(exchange.notify(key)) == ["message-1"]
-    assert exchange.notify(key) == NONE_FAILED
-    assert [name for name, _ in exchange.processed()] == ["success.json"]
-
-
-FILES = [("success.json", "{}"), ("success.json", "{"), ("failure.json", "{}"), ("heartbeat", ""), ("odd.json", "{}")]
-
-
-@given(
-    dropped=st.lists(st.sampled_from(FILES), min_size=1, max_size=5),
-    steps=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12), st.booleans()), max_size=8),
-    asked_after=st.integers(0, 8),
-)
-@settings(max_examples=60, deadline=None)
-def test_whatever_is_dropped_in_whatever_order_its_events_come_all_has_its_end(
-    dropped: list[tuple[str, str]], steps: list[tuple[int, int, bool]], asked_after: int
-) -> None:
-    """Events come twice, late, out of order, before the request, and each processing of one may break off."""
-    with new_exchange() as exchange:
-        # Given
-        keys = [exchange.drop(name, content) for name, content in dropped]
-        for number, (which, call, after) in enumerate(steps):
-            if number == asked_after:
-                exchange.ask()
-            with pytest.MonkeyPatch.context() as patch:
-                break_off(exchange, patch, call, after=after)
-                exchange.notify(keys[which % len(keys)])
-        exchange.ask()
-        # When each event comes for the last time
-        for key in keys:
-            assert exchange.notify(key) == NONE_FAILED
-        # Then one usable answer has decided, if there was one, and every file is kept but the heartbeats
-        usable = any(content == "{}" and name != "odd.json" for name, content in dropped)
-        assert exchange.step_functions.settled == ({TOKEN} if usable else set())
-        assert exchange.versions("inbound/") == []
-        assert (exchange.keys("tokens/") == []) == usable
-        assert len(exchange.keys("processed/")) == usable
-        rejected = [
-            (key.rpartition("/")[2], content.decode()) for key in {*keys} for content, _ in exchange.rejected(key)
-        ]
-        assert sorted(rejected + exchange.processed()) == sorted(file for file in dropped if file[0] != "heartbeat")

@@ -1,158 +1,23 @@
-"""What follows a write to the table of orders: the workflow starts once, gets its link, and is answered as decided."""
+"""An order follows its execution, and its workflow is answered as the order was decided."""
 
 import io
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
 
 import order_closer
 import order_confirmer
-import order_processor
-import order_starter
-from callbacks import executions
-from callbacks.settings import ConfigurationError
 from orders import store, workflow
-from orders.stream import NotAStreamEvent
-from tests.unit.order_table import CONFIRMATION_ID, EXECUTION_ID, FUTURE, TOKEN, offered, settled, waits
-from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, sample_event
+from tests.unit.order_table import EXECUTION_ID, FUTURE, TOKEN, offered, settled, waits
+from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, failed_records, sample_event
 
+FIRST = "100000000000000000001"  # SequenceNumber of the first record of each sample
 MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation"
 
 pytestmark = pytest.mark.usefixtures("table")
-
-
-# ------------------------------------------------------------------ starting
-class FakeStart:
-    """Takes the calls of start_execution; `errors` are raised by the next of them, in order."""
-
-    def __init__(self) -> None:
-        self.started: list[dict[str, str]] = []
-        self.errors: list[Exception] = []
-
-    def start_execution(self, **arguments: str) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.started.append(arguments)
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> FakeStart:
-    fake = FakeStart()
-    monkeypatch.setattr(executions, "_stepfunctions", fake)
-    monkeypatch.setenv("ORDER_STATE_MACHINE_ARN", MACHINE_ARN)
-    return fake
-
-
-FIRST = "100000000000000000001"  # SequenceNumber of the first record of each sample
-
-
-def failures(answer: Any) -> list[str]:
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-
-STARTED = {"stateMachineArn": MACHINE_ARN, "name": "order-1", "input": '{"orderId": "order-1"}'}
-
-
-def test_a_new_order_is_started_under_its_own_name(start: FakeStart) -> None:
-    order_starter.lambda_handler(sample_event("order_starter/new_order"), CONTEXT)
-    assert start.started == [STARTED]
-
-
-def test_an_order_that_has_been_started_is_left_alone(start: FakeStart) -> None:
-    order_starter.lambda_handler(sample_event("order_starter/order_in_process"), CONTEXT)
-    stopped = sample_event("order_starter/new_order")
-    stopped["Records"][0]["dynamodb"]["NewImage"]["ended"] = {"S": "STOPPED"}
-    order_starter.lambda_handler(stopped, CONTEXT)
-    assert start.started == []
-    start.errors.append(client_error("ExecutionAlreadyExists", "StartExecution"))
-    order_starter.lambda_handler(sample_event("order_starter/new_order"), CONTEXT)
-    assert start.started == []
-
-
-@pytest.mark.parametrize(
-    "error", [client_error("ThrottlingException", "StartExecution"), ConnectTimeoutError(endpoint_url="https://aws")]
-)
-def test_an_order_that_cannot_be_started_comes_again(start: FakeStart, error: Exception) -> None:
-    start.errors.append(error)
-    assert failures(order_starter.lambda_handler(sample_event("order_starter/new_order"), CONTEXT)) == [FIRST]
-
-
-def test_a_bad_record_keeps_no_other_from_being_started(start: FakeStart) -> None:
-    answer = order_starter.lambda_handler(sample_event("order_starter/batch_with_bad_record"), CONTEXT)
-    assert failures(answer) == [FIRST]
-    assert start.started == [STARTED]
-
-
-def test_what_is_wrong_with_the_function_itself_fails_it_after_every_record(
-    start: FakeStart, monkeypatch: pytest.MonkeyPatch, printed: io.StringIO
-) -> None:
-    monkeypatch.delenv("ORDER_STATE_MACHINE_ARN")
-    with pytest.raises(ConfigurationError):
-        order_starter.lambda_handler(sample_event("order_starter/batch_with_bad_record"), CONTEXT)
-    assert printed.getvalue().count("record goes back to the stream") == 2
-
-
-@pytest.mark.parametrize("handler", [order_starter.lambda_handler, order_confirmer.lambda_handler])
-@pytest.mark.parametrize("event", [None, {}, {"Records": []}, {"Records": "text"}], ids=repr)
-def test_an_event_of_something_else_is_refused(handler: Any, event: Any) -> None:
-    with pytest.raises(NotAStreamEvent, match="it has no Records"):
-        handler(event, CONTEXT)
-    with pytest.raises(NotAStreamEvent, match="a record has no SequenceNumber"):
-        handler({"Records": [{"dynamodb": {"Keys": {}}}]}, CONTEXT)
-
-
-# ------------------------------------------------------------------ the link
-@pytest.fixture
-def api_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("ORDER_API_URL", "https://api.example/v1")
-    return "https://api.example/v1"
-
-
-def test_an_order_gets_an_unguessable_link_that_expires_with_the_wait(api_url: str) -> None:
-    store.create("order-1", "2 books")
-    links = set()
-    for _ in range(2):
-        processed = order_processor.lambda_handler(sample_event("order_processor/order"), CONTEXT)
-        link = re.fullmatch(rf"{api_url}/confirmations/([\w-]{{32}})", processed["link"])
-        assert link
-        assert "order-1" not in link[1]
-        assert 86_390 < processed["expiresAt"] - time.time() <= 86_400
-        order = store.find_by_confirmation(link[1])
-        assert order
-        assert (order.state, order.expires_at) == ("WAITING", processed["expiresAt"])
-        links.add(link[1])
-    assert len(links) == 2
-
-
-def test_a_repeat_does_not_put_off_the_end(api_url: str) -> None:
-    store.create("order-1", "2 books")
-    first = store.offer_confirmation("order-1", CONFIRMATION_ID, int(time.time()) + 100)
-    assert order_processor.lambda_handler(sample_event("order_processor/order"), CONTEXT)["expiresAt"] == first
-
-
-def test_an_order_that_is_not_there_is_not_processed(api_url: str, table: Any) -> None:
-    with pytest.raises(store.UnknownOrder):
-        order_processor.lambda_handler(sample_event("order_processor/order"), CONTEXT)
-    assert table.scan()["Items"] == []
-
-
-@pytest.mark.parametrize(
-    "event", [None, {}, {"orderId": "order-1"}, {"orderId": "order 1", "waitSeconds": 1}], ids=repr
-)
-def test_a_malformed_event_is_refused(event: Any) -> None:
-    with pytest.raises(order_processor.InvalidRequest, match="The input must be like"):
-        order_processor.lambda_handler(event, CONTEXT)
-
-
-def test_a_link_is_not_logged(api_url: str, printed: io.StringIO) -> None:
-    store.create("order-1", "2 books")
-    link = order_processor.lambda_handler(sample_event("order_processor/order"), CONTEXT)["link"]
-    assert link[-32:] not in printed.getvalue()
 
 
 # ------------------------------------------------------------------ how the execution stands
@@ -415,13 +280,6 @@ def test_a_redrive_carries_out_the_decision_that_had_found_nobody(
     assert state_of() == "CANCELLED"
 
 
-def test_a_redrive_of_the_first_step_opens_the_order_again(table: Any, api_url: str) -> None:
-    store.create("order-1", "2 books")
-    store.end(store.find("order-1"), "STOPPED")  # type: ignore[arg-type]
-    order_processor.lambda_handler(sample_event("order_processor/order"), CONTEXT)
-    assert state_of() == "WAITING"
-
-
 def test_a_redrive_that_succeeds_leaves_the_order_as_decided(table: Any, execution: Execution) -> None:
     offered(table)
     settled(table, "CONFIRMED")
@@ -461,7 +319,7 @@ def test_a_decision_between_two_waits_is_not_reported(
 
 # ------------------------------------------------------------------ the answer
 def follow_up(sample: str = "decision") -> list[str]:
-    return failures(order_confirmer.lambda_handler(sample_event(f"order_confirmer/{sample}"), CONTEXT))
+    return failed_records(order_confirmer.lambda_handler(sample_event(f"order_confirmer/{sample}"), CONTEXT))
 
 
 @pytest.mark.parametrize(("first", "second"), [("decision", "token"), ("token", "decision")])
