@@ -80,10 +80,9 @@ def follow_up(record: Record) -> Outcome | None:
 
 
 def accept_all(key: str, receives: int) -> Outcome | None:
-    """Accept every version that is under a key, the newest first."""
-    outcome, found = None, False
+    """Accept every version under a key, the newest first, and one that was noted as the one that decides."""
+    outcome = None
     while file := bucket.read(key):
-        found = True
         if file.size > bucket.MAX_COPY_BYTES:
             explain(file, TOO_LARGE)
             break
@@ -91,11 +90,11 @@ def accept_all(key: str, receives: int) -> Outcome | None:
             outcome = accept(file, receives) or outcome
         except Conflict:
             continue  # another event is about this exchange, too: see how far it has come
-    return outcome if found else finish_answered(key, receives)
+    return outcome or finish_answered(key, receives)
 
 
 def finish_answered(key: str, receives: int) -> Outcome | None:
-    """Go on with an answer that was noted as the one that decides, where nothing is under its key any more.
+    """Go on with an answer that was noted as the one that decides, where it is not under its key any more.
 
     It is delivered where somebody has removed it meanwhile, and its version is still there. Where it was delivered, its
     token is removed.
