@@ -257,7 +257,8 @@ class FileExchanges(Story):
         for file in [file for file in self.files if file in said]:
             keys = {key.partition("/")[0] for key, body in contents if file in body}
             by_hand = file in self.removed or set(execution.tokens) & self.tokens_removed
+            begun_again = execution.redrives  # while the file was being rejected
             self.require(
-                "processed" in keys and ("rejected" not in keys or by_hand),
+                "processed" in keys and ("rejected" not in keys or by_hand or begun_again),
                 f"{file}, which has answered {execution.name}, is {' and '.join(sorted(keys)) or 'not kept'}",
             )
