@@ -54,6 +54,17 @@ class Aws:
         self.sfn, self.sqs = self.engine.client("stepfunctions"), self.engine.client("sqs")
         self.queue_url = self.sqs.create_queue(QueueName=f"contract-{next(_numbers)}")["QueueUrl"]
 
+    def table(self, name: str) -> str:
+        """A table with the key `pk`, and the ARN of its stream."""
+        made = self.engine.client("dynamodb").create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        return str(made["TableDescription"]["LatestStreamArn"])
+
     def machine(self, definition: Definition, language: str = "JSONPath") -> str:
         made = self.sfn.create_state_machine(
             name=f"contract-{next(_numbers)}",

@@ -166,13 +166,7 @@ def followed(aws: Aws, function: Any, failures: list[str], **mapping: object) ->
     """A function that follows a table's stream and reports items as failed, and the table with five items."""
     name, table = function(FAILURES=json.dumps(failures)), f"contract-{uuid4().hex[:8]}"
     dynamodb = aws.engine.client("dynamodb")
-    stream = dynamodb.create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )["TableDescription"]["LatestStreamArn"]
+    stream = aws.table(table)
     for number in range(5):
         dynamodb.put_item(TableName=table, Item={"pk": {"S": str(number)}})
     aws.engine.client("lambda").create_event_source_mapping(

@@ -265,13 +265,7 @@ def put_next(dynamodb: Any, table: str) -> None:
 def test_a_stream_gives_up_a_batch_as_the_embedded_aws_does(engine: Engine) -> None:
     aws, table = Embedded(engine), "OrderTable"
     name, dynamodb = make_function(aws, FOLLOWER), engine.client("dynamodb")
-    stream = dynamodb.create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )["TableDescription"]["LatestStreamArn"]
+    stream = aws.table(table)
     write(dynamodb, table)
     engine.client("lambda").create_event_source_mapping(
         FunctionName=name, EventSourceArn=stream, StartingPosition="TRIM_HORIZON", **MAPPING
