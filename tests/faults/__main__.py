@@ -67,6 +67,8 @@ def _play_all(adapter: Adapter, options: argparse.Namespace, console: Console) -
                     progress.update(task, total=max(begun, count), completed=ended)  # type: ignore[arg-type]
 
                 results.append(play(round_, world, count, options.seed, show))
+                if not console.is_terminal:  # which shows how far it is
+                    console.print(f"{round_.name}: {results[-1].count.executions} executions", markup=False)
             late = check_afterwards(world)
     problems = [f"{result.name}: {problem}" for result in results for problem in result.problems] + late
     console.print(f"\n{adapter.name}\n\n{rounds_table(results)}\n", markup=False, highlight=False, soft_wrap=True)
