@@ -21,12 +21,6 @@ from tests.unit.support import client_error, failed_records
 NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
 SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
 NOT_JSON = "The file is not JSON."
-TWICE = "The file has a key twice in one object."
-NO_NUMBER = "The file has NaN, Infinity or a number that is too large in it, which is not JSON."
-HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
-TOO_DEEP = "The file is nested too deep."
-NOT_TEXT = "The file is not text in UTF-8."
-LIMIT = 262_144
 
 exchange = pytest.fixture(asked)
 

@@ -35,7 +35,6 @@ NO_NUMBER = "The file has NaN, Infinity or a number that is too large in it, whi
 HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
 TOO_DEEP = "The file is nested too deep."
 NOT_TEXT = "The file is not text in UTF-8."
-LIMIT = 262_144
 
 exchange = pytest.fixture(asked)
 
