@@ -89,7 +89,7 @@ class OrderConfirmations(Orders):
         name = chosen.name
         faults: Faults = [*[FINE] * calls, fault]
         self.step("a program decides", faults if deciding else [], lambda: self.decide(name, confirms=confirms))
-        self.step("deliver", [] if deciding else faults, lambda: self.aws.deliver(0, 3))
+        self.step("deliver", [] if deciding else faults, lambda: self.aws.deliver(-1, 3))  # to the confirmer
 
     def start_and_wait(self) -> Execution | None:
         """An order that waits; None where its stream is held up."""

@@ -15,7 +15,8 @@ from tests.simulation.story import Story, outcome
 from tests.unit.state_machine import Fields
 from tests.unit.support import sample_event
 
-API, CLOSER, MACHINE, TABLE = "OrderApiFunction", "OrderCloserFunction", "OrderConfirmationStateMachine", "OrderTable"
+API, CONFIRMER, CLOSER = "OrderApiFunction", "OrderConfirmerFunction", "OrderCloserFunction"
+MACHINE, TABLE = "OrderConfirmationStateMachine", "OrderTable"
 DECISIONS = {True: "CONFIRMED", False: "CANCELLED"}
 FORM = "application/x-www-form-urlencoded"
 # What mail scanners and the like post: no choice, one that is none, two at once
@@ -169,6 +170,17 @@ class Orders(Story):
                 )
 
     @invariant()
+    def a_decision_that_is_not_carried_out_yet_comes_again(self) -> None:
+        confirmers = [mapping for mapping in self.aws.mappings if mapping.function == CONFIRMER]
+        shards = [shard for mapping in confirmers for shard in mapping.shards.values()]
+        coming = [record for shard in shards for record in shard.pending]
+        kept = [record for mapping in confirmers for record in mapping.given_up]
+        orders = {record.pk.partition("#")[2] for record in coming + kept}
+        for each in self.all:
+            if each.waits and self.is_whole(each.name) and self.settled(each.name) in DECISIONS.values():
+                self.require(each.name in orders, f"{each.name} is decided, and nothing will answer its workflow")
+
+    @invariant()
     def a_decision_that_was_accepted_stays(self) -> None:
         for order_id, decision in self.accepted.items():
             settled = self.settled(order_id)
@@ -212,7 +224,7 @@ class Orders(Story):
         records = [record for mapping in self.aws.mappings for record in mapping.given_up]
         for mapping in self.aws.mappings:
             mapping.given_up = []
-        for order_id in {record.pk.partition("#")[2] for record in records}:
+        for order_id in dict.fromkeys(record.pk.partition("#")[2] for record in records):
             if not self.is_whole(order_id):
                 self.left_to_the_table.add(f"TOKEN#{order_id}")
             item = self.item(order_id)

@@ -26,11 +26,9 @@ from tests.faults.world import World, worlds_in
 from tools.engine.engine import Engine
 from tools.stack import Stack
 
-LOOK_SECONDS = (
-    5.0  # between two looks at the executions of a workflow, for which the embedded AWS goes through all it has
-)
+LOOK_SECONDS = 5.0  # between two looks at a workflow, for which the embedded AWS goes through all its executions
 
-SHARE = 0.02  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
+FAULTY_SHARE = 0.02  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
 SHARES = {"file-exchange": 1 / 3, "order-confirmation": 1 / 3}  # of the executions of another: each has a dozen calls
 PATIENCE = 900.0  # seconds until what has not ended counts as lost
 
@@ -64,7 +62,7 @@ class SteadyProxy(FaultProxy):
 
     def begin_lap(self, random: Random) -> Traffic:
         weights = dict.fromkeys(NETWORK_FAULTS, 5) | {Fault.SLOW: 1}
-        return super().begin(seeded(random, weights, most=2, share=SHARE))
+        return super().begin(seeded(random, weights, most=2, share=FAULTY_SHARE))
 
     def begin(self, _plan: Plan = no_fault) -> Traffic:
         """What it injects is counted once, for all."""

@@ -24,6 +24,10 @@ SENT_AT = 1795168800000
 _s3 = boto3.client("s3", region_name="us-east-1")  # it reaches nothing outside mock_aws: unit tests have no network
 
 REQUEST_KEY, TOKEN_KEY = f"outbound/{UUID}/request.json", f"tokens/{UUID}.json"
+SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
+NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
+NOT_JSON = "The file is not JSON."
+HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
 
 
 class Exchange:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.exchange import (
+    NONE_FAILED,
+    NOT_JSON,
     TOKEN,
-    UUID,
     Exchange,
     asked,
     assert_rejected,
@@ -17,10 +18,6 @@ from tests.unit.exchange import (
     new_exchange,
 )
 from tests.unit.support import client_error, failed_records
-
-NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
-SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
-NOT_JSON = "The file is not JSON."
 
 exchange = pytest.fixture(asked)
 

@@ -16,8 +16,13 @@ from file_exchange_inbox import (
     NOT_FIRST,
 )
 from tests.unit.exchange import (
+    FAILURE,
+    HALF_AN_EMOJI,
+    HEARTBEAT,
     NAME,
+    NONE_FAILED,
     SENT_AT,
+    SUCCESS,
     TOKEN,
     TOKEN_KEY,
     UUID,
@@ -30,9 +35,6 @@ from tests.unit.exchange import (
 )
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
 
-NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
-SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
-HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
 LIMIT = 262_144
 
 exchange = pytest.fixture(asked)

@@ -1,7 +1,6 @@
 """Files that no workflow can take are kept with the reason, and nothing that is kept is replaced."""
 
 from hashlib import sha256
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,11 @@ from file_exchange_inbox import (
     TOO_LARGE,
 )
 from tests.unit.exchange import (
+    HALF_AN_EMOJI,
+    NONE_FAILED,
+    NOT_JSON,
     SENT_AT,
+    SUCCESS,
     TOKEN,
     UUID,
     Exchange,
@@ -27,12 +30,8 @@ from tests.unit.exchange import (
     new_exchange,
 )
 
-NONE_FAILED: dict[str, list[Any]] = {"batchItemFailures": []}
-SUCCESS, FAILURE, HEARTBEAT = (f"inbound/{UUID}/{name}" for name in ("success.json", "failure.json", "heartbeat"))
-NOT_JSON = "The file is not JSON."
 TWICE = "The file has a key twice in one object."
 NO_NUMBER = "The file has NaN, Infinity or a number that is too large in it, which is not JSON."
-HALF_AN_EMOJI = "The file has half an emoji in it (a surrogate without the other)."
 TOO_DEEP = "The file is nested too deep."
 NOT_TEXT = "The file is not text in UTF-8."
 

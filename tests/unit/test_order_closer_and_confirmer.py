@@ -15,8 +15,6 @@ from tests.unit.order_table import EXECUTION_ID, FUTURE, TOKEN, offered, settled
 from tests.unit.support import CONTEXT, FakeStepFunctions, client_error, failed_records, sample_event
 
 FIRST = "100000000000000000001"  # SequenceNumber of the first record of each sample
-MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation"
-
 pytestmark = pytest.mark.usefixtures("table")
 
 

@@ -12,8 +12,6 @@ from orders import store
 from tests.unit.order_table import CONFIRMATION_ID
 from tests.unit.support import CONTEXT, sample_event
 
-MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderConfirmation"
-
 pytestmark = pytest.mark.usefixtures("table")
 
 
