@@ -21,7 +21,6 @@ from tests.faults.rounds import (
     send_unreadable,
 )
 from tests.faults.world import World
-from tools.stack import poll
 
 SIMULATOR = "AsyncApiSimulatorStateMachineArn"
 TIMEOUT_SECONDS = 3600  # of the workflow
@@ -54,7 +53,7 @@ def die(world: World, ledger: Ledger, count: int, random: Random) -> None:
     begun = ledger.start(Case({"waitTime": 600, "status": "success"}, DYING) for _ in range(count))
     simulations = {execution_id: adapter.simulation_of(world, execution_id) for execution_id in begun}
     for simulation in simulations.values():
-        poll("a simulation to stop", lambda arn=simulation: _stopped(world, arn) or None, 300)  # type: ignore[misc]
+        world.poll("a simulation to stop", lambda arn=simulation: _stopped(world, arn) or None, 300)  # type: ignore[misc]
     ledger.inject("stopped simulator", count)
     for execution_id in begun[::2]:
         world.stack.client("stepfunctions").redrive_execution(executionArn=simulations[execution_id])
@@ -64,9 +63,9 @@ def die(world: World, ledger: Ledger, count: int, random: Random) -> None:
         ledger.look()
         return all(ledger.case_of(one).plan == DYING for one in ledger.running()) or None
 
-    poll("ends of the others", only_the_dying_wait, 300)
+    world.poll("ends of the others", only_the_dying_wait, 300)
     world.skip(600)
-    poll("ends of the redriven", lambda: ledger.look() == len(begun[1::2]) or None, 300)
+    world.poll("ends of the redriven", lambda: ledger.look() == len(begun[1::2]) or None, 300)
     world.skip(TIMEOUT_SECONDS)
 
 
@@ -153,7 +152,7 @@ class AsyncApi(Adapter):
                     return str(TOKEN.findall(parameters)[0])
             return None
 
-        return poll("token", check, 60)
+        return world.poll("token", check, 60)
 
     def simulation_of(self, world: World, execution_id: str) -> str:
         machine = world.stack.outputs[SIMULATOR].replace(":stateMachine:", ":execution:")

@@ -27,7 +27,6 @@ from tests.faults.rounds import (
     stop_some,
 )
 from tests.faults.world import World
-from tools.stack import poll
 
 OUTBOX, INBOX = "FileExchangeOutboxFunctionName", "FileExchangeInboxFunctionName"
 INBOUND = "InboundQueueUrl"
@@ -117,7 +116,7 @@ def silence(world: World, ledger: Ledger, count: int, random: Random) -> None:
     executions = ledger.start(cases("silent", count, [SILENCE]))
     _partner(world).await_files(executions)
     world.skip(HEARTBEAT_SECONDS)
-    poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 300)
+    world.poll("ends of those who are not answered", lambda: ledger.look() == 0 or None, 300)
     _partner(world).await_no_tokens()
     for execution_id in executions:
         _partner(world).drop(uuid_of(execution_id), random.choice([SUCCESS, FAILURE]), "late")
@@ -136,7 +135,7 @@ def start_and_kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
         executions = ledger.start_some("killed", count)
         world.wait_for_depth(count)
     for _twice in range(2):
-        ledger.inject("kill", poll("a function to kill", lambda: world.kill_workers() or None))
+        ledger.inject("kill", world.poll("a function to kill", lambda: world.kill_workers() or None))
         _partner(world).await_files(executions)
 
 
@@ -185,7 +184,7 @@ class FileExchange(Adapter):
         self._one_at_a_time = threading.Lock()
 
     def prepare(self, world: World) -> None:
-        self._s3, self._bucket = world.stack.client("s3"), world.stack.outputs["ExchangeBucketName"]
+        self._world, self._s3, self._bucket = world, world.stack.client("s3"), world.stack.outputs["ExchangeBucketName"]
 
     def cases(self, prefix: str, count: int, random: Random) -> Iterator[Case]:
         return cases(prefix, count, random.sample([*PLANS], len(PLANS)))
@@ -224,10 +223,10 @@ class FileExchange(Adapter):
 
     def await_files(self, executions: list[str]) -> None:
         """Returns when all these have been asked about and answered."""
-        poll("files of each", lambda: {*map(uuid_of, executions)} <= self._answered or None, 300)
+        self._world.poll("files of each", lambda: {*map(uuid_of, executions)} <= self._answered or None, 300)
 
     def await_no_tokens(self) -> None:
-        poll("removal of the tokens", lambda: not self._keys("tokens/") or None, 60)
+        self._world.poll("removal of the tokens", lambda: not self._keys("tokens/") or None, 60)
 
     def idle(self, world: World, ledger: Ledger) -> bool:
         """Whether everybody is answered, and no event is left, those that are delayed included."""

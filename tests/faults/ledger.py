@@ -16,7 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.faults.adapter import ABORTED, SUCCEEDED, TIMEOUTS, UNDELIVERABLE, Case, End
 from tests.faults.proxy import Traffic, ticket_of
 from tests.faults.world import World
-from tools.stack import poll
 
 THREADS = 8
 OUTSIDE_PAUSE = 0.1  # seconds, when there was nothing to do
@@ -248,7 +247,7 @@ class Ledger:
 
     def _await(self, what: str, check: Callable[[], bool], seconds: float) -> None:
         try:
-            poll(what, lambda: check() or None, seconds)
+            self.world.poll(what, lambda: check() or None, seconds)
         except AssertionError as error:
             self.problems.append(str(error))
 

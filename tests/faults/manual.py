@@ -18,7 +18,7 @@ from tests.faults.rounds import (
     send_unreadable,
 )
 from tests.faults.world import World
-from tools.stack import Invocation, poll
+from tools.stack import Invocation
 
 FUNCTION = "ManualCallbackFunctionName"
 REFUSED = "Work.Refused"
@@ -61,7 +61,7 @@ def too_late(world: World, ledger: Ledger, count: int, random: Random) -> None:
         late = {execution_id for execution_id, plan in plans.items() if plan == LATE}
         return (late <= adapter.kept.keys() and set(plans.values()) <= {LATE, NEVER}) or None
 
-    poll("work that was taken", only_the_late_wait, 300)
+    world.poll("work that was taken", only_the_late_wait, 300)
     adapter.overdue.update(ledger.running())
     world.skip(HEARTBEAT_SECONDS)
 

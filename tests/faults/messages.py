@@ -7,7 +7,6 @@ from itertools import cycle, islice
 from random import Random
 
 from tests.faults.world import World
-from tools.stack import poll
 
 INPUT_BYTES = 262_144
 PAYLOAD = {"orderId": "stray", "amount": 1}
@@ -75,7 +74,7 @@ def waiting_elsewhere(world: World) -> Iterator[str]:
     )["stateMachineArn"]
     try:
         step_functions.start_execution(stateMachineArn=machine)
-        received = poll(
+        received = world.poll(
             "message of the foreign workflow",
             lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"),
         )

@@ -17,7 +17,6 @@ from tests.faults.ledger import WORD, Ledger
 from tests.faults.rounds import all_of, network_rounds
 from tests.faults.world import World
 from tools.engine.rest import Answer, call, reachable
-from tools.stack import poll
 
 STARTER, CONFIRMER = "OrderStarterFunctionName", "OrderConfirmerFunctionName"
 WAITING, NOT_CARRIED_OUT = "WAITING", "NOT_CARRIED_OUT"
@@ -90,7 +89,7 @@ def start_and_kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
         waiting = ledger.start_some("killed", count)
         _orders(world).await_waits(waiting)
     for _twice in range(2):
-        ledger.inject("kill", poll("a function to kill", lambda: world.kill_workers() or None))
+        ledger.inject("kill", world.poll("a function to kill", lambda: world.kill_workers() or None))
         _orders(world).await_decisions(waiting)
 
 
@@ -222,7 +221,9 @@ class OrderConfirmation(Adapter):
     def await_stopped(self, executions: list[str]) -> None:
         """Returns when the orders of those that were stopped before their end say so."""
         orders = [f"ORDER#{order_id_of(one)}" for one in executions if self._was_stopped(one)]
-        poll("end of the stopped orders", lambda: all(self._item(one).get("ended") for one in orders) or None, 60)
+        self._world.poll(
+            "end of the stopped orders", lambda: all(self._item(one).get("ended") for one in orders) or None, 60
+        )
 
     def _was_stopped(self, execution_id: str) -> bool:
         described = self._world.stack.client("stepfunctions").describe_execution(executionArn=execution_id)
@@ -230,7 +231,7 @@ class OrderConfirmation(Adapter):
 
     def await_decisions(self, executions: list[str]) -> None:
         """Returns when people have done what is planned for all these."""
-        poll("decisions", lambda: {*executions} <= self._decided or None, 300)
+        self._world.poll("decisions", lambda: {*executions} <= self._decided or None, 300)
 
     def await_waits(self, executions: list[str], state: str = "WaitForConfirmation") -> None:
         """Returns when all these have stored the token of this state."""
@@ -241,7 +242,7 @@ class OrderConfirmation(Adapter):
                 left.pop()
             return not left or None
 
-        poll(f"executions in {state}", check, 300)
+        self._world.poll(f"executions in {state}", check, 300)
 
     def _waits(self, execution_id: str, state: str) -> bool:
         try:
@@ -278,7 +279,7 @@ class OrderConfirmation(Adapter):
                 self.throttled.append(where)
             return None if answer.status in PASSING else answer
 
-        return poll(f"answer to a {method}", once, every=0.3)
+        return self._world.poll(f"answer to a {method}", once, every=0.3)
 
     def _item(self, pk: str) -> dict[str, Any]:
         table = self._world.stack.outputs["OrderTableName"]

@@ -25,7 +25,6 @@ from tests.faults.rounds import (
     break_worker,
 )
 from tests.faults.world import World
-from tools.stack import poll
 
 WORKER = "PaymentWorkerFunctionName"
 SUCCESS_RATE = 0.5  # the default of the template
@@ -102,7 +101,7 @@ def poison(world: World, ledger: Ledger, count: int, _: Random) -> None:
     with world.stack.without_variable(WORKER, "PAYMENT_SUCCESS_RATE"):
         ledger.start_some("poison", count)
         ledger.inject("poison message", count)
-        poll("ends of the poisoned", lambda: ledger.look() == 0 or None, 120)
+        world.poll("ends of the poisoned", lambda: ledger.look() == 0 or None, 120)
     pauses = -(-count // BATCH)  # the embedded AWS receives nothing for a second after a batch that failed
     limit = RECEIVES * (POISON_REDELIVERY + pauses) + REPORT_SECONDS
     slowest = max(end.seconds for end in ledger.ends.values())

@@ -10,7 +10,6 @@ from tests.faults.ledger import Count, Ledger, Progress
 from tests.faults.messages import forged_messages, oversized_message, unreadable_messages, waiting_elsewhere
 from tests.faults.proxy import NETWORK_FAULTS, Fault, no_fault, seeded
 from tests.faults.world import World
-from tools.stack import poll
 
 WAVE = 50  # executions of one disturbance, about
 
@@ -151,7 +150,7 @@ def all_of(disturbances: Sequence[Run], share: float = 0.5) -> Run:
 def kill(world: World, ledger: Ledger, count: int, _: Random) -> None:
     """Every function that works or waits for work is killed; the next kill is a wave away: longer than a cold start."""
     ledger.start_some("killed", count)
-    ledger.inject("kill", poll("a worker to kill", lambda: world.kill_workers() or None))
+    ledger.inject("kill", world.poll("a worker to kill", lambda: world.kill_workers() or None))
 
 
 def deliver_late_and_twice(world: World, ledger: Ledger, count: int, _: Random) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.faults.adapter import Adapter
 from tests.faults.proxy import FaultProxy, no_fault
@@ -16,6 +17,8 @@ from tools.stack import STACKS, Notifications, Stack, deployed, poll
 
 QUARANTINE = "QuarantineQueueUrl"
 OWN_QUEUE = "LedgerQueueUrl"  # where a stack has a topic and no test queue
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,6 +50,10 @@ class World:
         """Moves the clock of the workflows forward."""
         self.engine.skip(seconds)
 
+    def poll(self, what: str, check: Callable[[], T | None], seconds: float = 120, every: float = 0.1) -> T:
+        """As tools.stack.poll."""
+        return poll(what, check, seconds, every)
+
     # -------------------------------------------------------------- queues
     @property
     def queue(self) -> str:
@@ -63,14 +70,14 @@ class World:
         return [self.stack.receive(self.queue)["Body"] for _ in range(count)]
 
     def wait_for_depth(self, count: int) -> None:
-        poll(f"{count} messages", lambda: self.stack.depth(self.queue) >= count or None, 60)
+        self.poll(f"{count} messages", lambda: self.stack.depth(self.queue) >= count or None, 60)
 
     def take_quarantined(self, count: int, seconds: float) -> list[str]:
         """The bodies in quarantine: as many as are expected, or all there are when time is up."""
         if QUARANTINE not in self.stack.outputs:
             return []
         with suppress(AssertionError):
-            poll("quarantine", lambda: self.stack.depth(QUARANTINE) >= count or None, seconds)
+            self.poll("quarantine", lambda: self.stack.depth(QUARANTINE) >= count or None, seconds)
         return [self.stack.receive(QUARANTINE)["Body"] for _ in range(self.stack.depth(QUARANTINE))]
 
     def hurry(self) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.faults.adapter import Adapter, Case
 from tests.faults.ledger import Ledger, check_afterwards
@@ -31,6 +31,9 @@ LOOK_SECONDS = 5.0  # between two looks at a workflow, for which the embedded AW
 FAULTY_SHARE = 0.02  # of the calls, that meet a fault or two; a stream goes no further while one of its records fails
 SHARES = {"file-exchange": 1 / 3, "order-confirmation": 1 / 3}  # of the executions of another: each has a dozen calls
 PATIENCE = 900.0  # seconds until what has not ended counts as lost
+
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -122,6 +125,16 @@ class SteadyWorld(World):
         assert self.pace
         self.clock.skip(self.engine, seconds, self.pace)
 
+    def poll(self, what: str, check: Callable[[], T | None], seconds: float = 120, every: float = 0.1) -> T:
+        """Raises Stopped, too."""
+
+        def unless_stopped() -> T | None:
+            if self.pace and self.pace.stopped.is_set():
+                raise Stopped
+            return check()
+
+        return super().poll(what, unless_stopped, seconds, every)
+
     def begin_lap(self, clock: LapClock, pace: Pace) -> None:
         """Nothing of earlier laps is known any more."""
         self.clock, self.pace = clock, pace
@@ -181,16 +194,6 @@ class SteadyLedger(Ledger):
     def _start(self, case: Case) -> str:
         self._pace.wait()
         return super()._start(case)
-
-    def _await(self, what: str, check: Callable[[], bool], seconds: float) -> None:
-        """Raises Stopped."""
-
-        def unless_stopped() -> bool:
-            if self._pace.stopped.is_set():
-                raise Stopped
-            return check()
-
-        super()._await(what, unless_stopped, seconds)
 
     def look(self) -> int:
         if self._pace.stopped.wait(LOOK_SECONDS):

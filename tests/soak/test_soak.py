@@ -1,6 +1,10 @@
 """A short soak of all workflows, and what a soak keeps and tells of itself."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +18,9 @@ from tests.soak.laps import SHARES, LapClock, Pace, Stopped
 from tests.soak.record import BALANCED, BROKEN, COUNTS, ENDED, SAMPLED, STARTED, Record
 from tests.soak.report import markdown
 from tests.soak.run import Goal, Soak
+from tools import PROJECT
+from tools.engine.processes import command_lines
+from tools.stack import poll
 
 RATE = 20.0
 EACH = 30
@@ -43,6 +50,37 @@ def test_a_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert any(sample["functions"] for sample in record.of(SAMPLED))
     # And the file has all of it
     assert Record.read(record.path).lines == json.loads(json.dumps(record.lines))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_soak_soon_with_what_was_measured(tmp_path: Path) -> None:
+    # Given a soak in the middle of a lap
+    file = tmp_path / "soak.jsonl"
+    lap(Record.read(file), seconds=100)
+    command = [sys.executable, "-m", "tests.soak", "--executions", "100000", "--file", str(file)]
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as soak:
+        try:
+            poll("functions at work", lambda: any(one["functions"] for one in Record.read(file).of(SAMPLED)) or None)
+            # When
+            os.killpg(soak.pid, signal.SIGINT)
+            shown, _ = soak.communicate(timeout=120)
+        finally:
+            soak.kill()
+    # Then
+    assert soak.returncode == 128 + signal.SIGINT
+    assert "Interrupted: the lap that was under way is not counted." in shown
+    assert "50 executions" in shown
+    assert Record.read(file).lines[-1]["why"] == "interrupted"
+    # And it leaves its record and its picture only
+    assert {path.name for path in tmp_path.iterdir()} == {"soak.jsonl", "soak.svg"}
+    assert [line for line in command_lines().values() if str(tmp_path) in line] == []
 
 
 def lap(record: Record, *, seconds: float, executions: int = 10, **counts: int) -> None:
