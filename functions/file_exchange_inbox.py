@@ -179,20 +179,30 @@ def decide(uuid: str, file: File, receives: int) -> Waiter:
 
     Raises Unusable, NotAskedYet, Conflict, BucketUnavailable or CallbackNotDelivered.
     """
-    waiter = waiting.find(uuid)
-    if waiter is None:
-        if receives < EARLY_RECEIVES and bucket.read(waiting.request_key(uuid)) is None:
-            raise NotAskedYet("no request has been written out under this uuid")
-        raise Unusable(NOBODY_WAITS)
+    waiter = find_waiter(uuid, receives)
     if waiter.is_answered_by(file):
         return waiter
     if waiter.answer_is_under_way():
         raise Unusable(NOT_FIRST)
     # Whether the wait is over is asked by a heartbeat: the answer itself, sent again by the SDK, would find that it is
     if not waiter.still_waits():
-        waiting.forget(waiter)
+        if not waiting.forget(waiter):
+            raise Conflict("an answer, perhaps this one, was noted meanwhile")
         raise Unusable(NOBODY_WAITS)
     return waiting.claim(waiter, file)
+
+
+def find_waiter(uuid: str, receives: int) -> Waiter:
+    """Who waits for the answer. Raises Unusable, NotAskedYet or BucketUnavailable."""
+    waiter = waiting.find(uuid)
+    if waiter is None:
+        request = bucket.read(waiting.request_key(uuid))
+        waiter = waiting.find(uuid)  # the token may have been stored, and then the request, between the two
+        if waiter is None:
+            if request is None and receives < EARLY_RECEIVES:
+                raise NotAskedYet("no request has been written out under this uuid")
+            raise Unusable(NOBODY_WAITS)
+    return waiter
 
 
 def deliver(task_token: str, name: str, file: File, content: Json, pointer: dict[str, Json]) -> Outcome:

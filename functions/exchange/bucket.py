@@ -14,7 +14,6 @@ file, and no key that a partner can write leads there. Every call may raise Buck
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -114,10 +113,13 @@ def remove_version(file: File) -> None:
     _call(_s3.delete_object, Key=file.key, VersionId=file.version_id)
 
 
-def remove(key: str, etag: str) -> None:
-    """Remove an object, unless it was written or removed meanwhile."""
-    with suppress(Conflict):
+def remove(key: str, etag: str) -> bool:
+    """Remove an object, unless it was written or removed meanwhile; whether it was there as it was."""
+    try:
         _call(_s3.delete_object, Key=key, IfMatch=etag)
+    except Conflict:
+        return False
+    return True
 
 
 def bucket_name() -> str:

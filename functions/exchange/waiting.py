@@ -61,10 +61,12 @@ def claim(waiter: Waiter, file: File) -> Waiter:
     return _write(replace(waiter, answer=_name(file)))
 
 
-def forget(waiter: Waiter) -> None:
-    """Remove who waited, unless somebody else waits by now. Raises BucketUnavailable."""
-    if waiter.etag:
-        bucket.remove(_key(waiter.uuid), waiter.etag)
+def forget(waiter: Waiter) -> bool:
+    """Remove who waited, unless an answer was noted meanwhile, or somebody else waits, or nobody: then False.
+
+    Raises BucketUnavailable.
+    """
+    return waiter.etag is not None and bucket.remove(_key(waiter.uuid), waiter.etag)
 
 
 def forget_if_over(waiter: Waiter) -> None:

@@ -114,15 +114,22 @@ def dropped_event(*keys: str, receives: int = 1) -> dict[str, Any]:
 
 @contextmanager
 def new_exchange() -> Iterator[Exchange]:
-    step_functions = FakeStepFunctions()
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with mock_aws():
         _s3.create_bucket(Bucket=NAME)
         _s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
+        with exchange_in(_s3) as exchange:
+            yield exchange
+
+
+@contextmanager
+def exchange_in(s3: Any) -> Iterator[Exchange]:
+    step_functions = FakeStepFunctions()
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXCHANGE_BUCKET_NAME", NAME)
-        patch.setattr(bucket, "_s3", _s3)
-        patch.setattr(bucket, "_s3_for_copies", lambda: _s3)
+        patch.setattr(bucket, "_s3", s3)
+        patch.setattr(bucket, "_s3_for_copies", lambda: s3)
         patch.setattr(task, "_stepfunctions", step_functions)
-        yield Exchange(_s3, step_functions)
+        yield Exchange(s3, step_functions)
 
 
 def asked() -> Iterator[Exchange]:
@@ -163,3 +170,19 @@ def break_off(exchange: Exchange, patch: pytest.MonkeyPatch, call: int, *, after
     patch.setattr(bucket, "_call", breaking(bucket._call))
     patch.setattr(task, "_send", breaking(task._send))
     return lambda: made
+
+
+def interrupt(patch: pytest.MonkeyPatch, call: int, act: Callable[[], object]) -> None:
+    """Something else happens before this AWS call, counted from 0."""
+    before = [*[lambda: None] * call, act]
+
+    def interrupted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            if before:
+                before.pop(0)()
+            return operation(*arguments, **options)
+
+        return run
+
+    patch.setattr(bucket, "_call", interrupted(bucket._call))
+    patch.setattr(task, "_send", interrupted(task._send))

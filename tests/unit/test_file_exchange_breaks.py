@@ -1,5 +1,6 @@
 """An answer is accepted once, and a file has its end, wherever the inbox breaks off."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from tests.unit.exchange import (
     asked,
     assert_rejected,
     break_off,
-    new_exchange,
+    exchange_in,
+    interrupt,
 )
+from tests.unit.fake_s3 import FakeS3
 from tests.unit.support import client_error, failed_records
 
 exchange = pytest.fixture(asked)
@@ -40,6 +43,31 @@ def test_an_answer_is_taken_once_wherever_it_breaks_off(exchange: Exchange, name
     assert exchange.step_functions.settled == {TOKEN}
     assert exchange.processed() == [(name, "{}")]
     assert exchange.keys("tokens/") == exchange.keys("rejected/") == exchange.versions("inbound/") == []
+
+
+@pytest.mark.parametrize("call", range(CALLS))
+def test_an_answer_has_one_end_though_two_take_it_at_once(call: int) -> None:
+    """The second overtakes the first before this call of it, and breaks off before any call of its own, or not."""
+    for other in range(CALLS + 1):
+        with exchange_in(FakeS3()) as exchange:
+            # Given
+            exchange.ask()
+            key = exchange.drop("success.json", "{}")
+            # When
+            with pytest.MonkeyPatch.context() as patch:
+                interrupt(patch, call, partial(overtake, exchange, key, other))
+                exchange.notify(key)
+            # Then
+            assert exchange.notify(key) == NONE_FAILED
+            assert exchange.step_functions.settled == {TOKEN}
+            assert exchange.processed() == [("success.json", "{}")], other
+            assert exchange.keys("tokens/") == exchange.keys("rejected/") == exchange.versions("inbound/") == [], other
+
+
+def overtake(exchange: Exchange, key: str, call: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        break_off(exchange, patch, call, after=False)
+        exchange.notify(key)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -97,7 +125,7 @@ def test_whatever_is_dropped_in_whatever_order_its_events_come_all_has_its_end(
     dropped: list[tuple[str, str]], steps: list[tuple[int, int, bool]], asked_after: int
 ) -> None:
     """Events come twice, late, out of order, before the request, and each processing of one may break off."""
-    with new_exchange() as exchange:
+    with exchange_in(FakeS3()) as exchange:
         # Given
         keys = [exchange.drop(name, content) for name, content in dropped]
         for number, (which, call, after) in enumerate(steps):

@@ -31,8 +31,10 @@ from tests.unit.exchange import (
     assert_rejected,
     break_off,
     dropped_event,
+    exchange_in,
     new_exchange,
 )
+from tests.unit.fake_s3 import FakeS3
 from tests.unit.support import CONTEXT, any_json, client_error, failed_records, sample_event
 
 LIMIT = 262_144
@@ -81,7 +83,7 @@ def test_json_as_windows_writes_it_is_json(exchange: Exchange, content: bytes) -
 @given(content=any_json.filter(lambda value: "NaN" not in json.dumps(value) and "Infinity" not in json.dumps(value)))
 @settings(max_examples=25, deadline=None)
 def test_any_json_arrives_as_it_is(content: Any) -> None:
-    with new_exchange() as exchange:
+    with exchange_in(FakeS3()) as exchange:
         exchange.ask()
         exchange.notify(exchange.drop("success.json", json.dumps(content)))
         if exchange.answers():
