@@ -31,6 +31,7 @@ ANSWERS = FILES[:2]
 MANY_FILES = 4
 CALL = st.integers(0, 7)  # of a function, for one message
 FAULT = st.sampled_from(FAULTS)
+FIRST = st.integers(0, 3)  # a call on which depends what the function does next; 0: none
 
 
 class ReportingS3(FakeS3):
@@ -78,15 +79,24 @@ class FileExchanges(Story):
         super().step(words, faults, lambda: self.aws.invocations.run(action))
 
     # -------------------------------------------------------------- what may happen
-    @initialize(then=st.sampled_from(["", "deliver", "overtake", "answer"]), call=CALL, which=WHICH, fault=FAULT)
-    def begin(self, then: str, call: int, which: int, fault: str) -> None:
+    @initialize(
+        then=st.sampled_from(["", "deliver", "overtake", "answer", "answer early"]),
+        call=CALL,
+        which=WHICH,
+        fault=FAULT,
+        first=FIRST,
+    )
+    def begin(self, then: str, call: int, which: int, fault: str, first: int) -> None:
         self.start(0, [])
         if then in ("deliver", "answer"):
             self.deliver(0, 1, [])
+        if then == "answer early":
+            self.drop(0, ANSWERS[which % 2])
+            self.overtake(which, call, 0)
         if then == "overtake":
             self.overtake(0, call, which)
         if then == "answer":
-            self.answer(0, ANSWERS[which % 2], call, fault)
+            self.answer(0, ANSWERS[which % 2], call, fault, first)
 
     @precondition(lambda self: self.times["stop"] < SELDOM and self.running)
     @rule(which=WHICH)
@@ -115,14 +125,15 @@ class FileExchanges(Story):
     @precondition(lambda self: self.aws.deliverable())
     @rule(which=WHICH, call=CALL, what=WHICH)
     def overtake(self, which: int, call: int, what: int) -> None:
-        """While a function pauses, something happens, and all that it leads to; then the function goes on."""
+        """While a function pauses, something may happen, and all is delivered; then the function goes on."""
         self.pause(which, call)
         if self.aws.invocations.paused:
-            possible = [self.stop, self.stop_and_redrive] if self.running else []
+            possible: list[Callable[[int], object]] = [lambda _: None]
+            if self.running:
+                possible += [self.stop, self.stop_and_redrive]
             if len(self.files) < MANY_FILES:
                 possible.append(lambda which: self.drop(which, ANSWERS[which % 2]))
-            if possible:
-                possible[what % len(possible)](what)
+            possible[what % len(possible)](what)
             self.step("all is delivered", [], lambda: [self.aws.deliver(0, 10) for _ in range(5)])
             self.go_on(-1, [])
 
@@ -160,13 +171,21 @@ class FileExchanges(Story):
         self.s3.delete_object(Bucket=BUCKET, Key=key)
 
     @precondition(lambda self: len(self.files) < MANY_FILES and any(self.is_asked(each) for each in self.all))
-    @rule(which=WHICH, file=st.sampled_from(FILES[:4]), call=CALL, fault=FAULT)
-    def answer(self, which: int, file: tuple[str, str], call: int, fault: str) -> None:
-        """The partner answers, and one call of the function that accepts the answer fails, or is its last."""
+    @rule(which=WHICH, file=st.sampled_from(FILES[:4]), call=CALL, fault=FAULT, first=FIRST)
+    def answer(self, which: int, file: tuple[str, str], call: int, fault: str, first: int) -> None:
+        """The partner answers, and one call of the function that accepts the answer fails, or is its last.
+
+        Where it is not the first that the event comes to, the first pauses before a call meanwhile.
+        """
         asked = [each for each in self.all if self.is_asked(each)]
         execution, queue = asked[which % len(asked)], self.aws.queues["InboundQueue"]
         self.step(f"the partner answers {execution.name}", [], lambda: self._drop(execution, *file))
-        self.step("deliver", [*[FINE] * call, fault], lambda: self.aws.deliver_batch(queue.name, queue.messages[-1:]))
+        event = queue.messages[-1:]
+        if first:
+            self.step("deliver", [*[FINE] * first, PAUSES], lambda: self.aws.deliver_batch(queue.name, event))
+        self.step("deliver", [*[FINE] * call, fault], lambda: self.aws.deliver_batch(queue.name, event))
+        if first:
+            self.go_on(-1, [])
 
     @precondition(lambda self: self.aws.queues["OutboxQueue"].delivered and len(self.again) < 2)
     @rule(which=WHICH)
@@ -209,8 +228,8 @@ class FileExchanges(Story):
                 self.stored.add(token)
 
     @invariant()
-    def an_early_answer_comes_again(self) -> None:
-        """Until it has come three times, or its request is written out."""
+    def an_answer_comes_again_while_its_workflow_waits(self) -> None:
+        """Until it has come three times."""
         reasons = [key for key in self.keys("rejected/") if key.endswith("/reason.txt")]
         if len(reasons) == self.rejected:
             return
@@ -218,9 +237,9 @@ class FileExchanges(Story):
         for each in self.all:
             uuid = uuid_of(each.arn)
             events = [message for message in self.aws.queues["InboundQueue"].delivered if uuid in message.body]
-            early = each.waits and not self.keys(f"outbound/{uuid}/")
+            waits = each.waits and not (each.redrives and self.keys(f"outbound/{uuid}/"))  # for the first time
             rejected = [key for key in reasons if uuid in key and NOBODY_WAITS in self.body(key)]
-            if early and rejected and each.tokens[-1] not in self.tokens_removed:
+            if waits and rejected and each.tokens[-1] not in self.tokens_removed:
                 self.require(max(message.receives for message in events) >= 3, f"{each.name} was answered too early")
 
     def stored_for_others(self) -> list[tuple[str, str]]:

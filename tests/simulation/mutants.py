@@ -321,7 +321,17 @@ MUTANTS += [
     Mutant(
         "an early answer is rejected at once",
         FileExchanges,
-        replaced(file_exchange_inbox.decide, "receives < EARLY_RECEIVES", "False"),
+        replaced(file_exchange_inbox.find_waiter, "receives < EARLY_RECEIVES", "False"),
+    ),
+    Mutant(
+        "a request that is written out while its waiter is looked for has none",
+        FileExchanges,
+        replaced(file_exchange_inbox.find_waiter, "waiter = waiting.find(uuid)  # the", "# The"),
+    ),
+    Mutant(
+        "a wait that another invocation has just answered was never answered",
+        FileExchanges,
+        replaced(file_exchange_inbox.decide, "not waiting.forget(waiter)", "waiting.forget(waiter) is None"),
     ),
     Mutant(
         "a token is stored without a look at who waits",
