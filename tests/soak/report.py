@@ -1,5 +1,6 @@
 """What a soak came to: a table by workflow, one of what could grow, and a picture of both over time."""
 
+from collections import Counter
 from collections.abc import Iterable
 from statistics import median
 from typing import TYPE_CHECKING
@@ -35,7 +36,13 @@ def _ledger(record: Record) -> str:
     rows.append(["together", *(f"{record.total(name):,}" for name in COUNTS)])
     injected = sum(sum(line["injected"].values()) for line in record.of(BALANCED))
     table = _table(["Workflow", *(name.replace("_", " ").capitalize() for name in COUNTS)], rows)
-    return f"**{injected:,} faults among {record.total('executions'):,} executions**\n\n{table}"
+    text = f"**{injected:,} faults among {record.total('executions'):,} executions**\n\n{table}"
+    return "\n".join([text, "", "Otherwise out of balance:", *_problems(record)]) if record.problems else text
+
+
+def _problems(record: Record) -> list[str]:
+    """What a lap that was out of balance reported, each with how often."""
+    return [f"- {problem} ({times} laps)" for problem, times in Counter(record.problems).items()]
 
 
 def _growth(record: Record) -> str:
