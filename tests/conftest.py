@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import moto  # noqa: F401 - it must be there before any test imports a function, whose clients would escape it
 import pytest
 from hypothesis import HealthCheck, settings
+from moto.core.config import default_user_config  # before any test imports a function, whose clients would escape it
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.e2e.given import GivenStack, Stacks, given_stack, leave_idle
@@ -37,6 +37,9 @@ elif "AWS_REGION" in os.environ:
     os.environ["AWS_DEFAULT_REGION"] = os.environ["AWS_REGION"]  # the only one that boto3 looks at
 
 GIVEN = pytest.StashKey[GivenStack | None]()
+
+# Or each test with a client would read AWS's descriptions of its services anew, for a tenth of a second
+default_user_config["core"]["reset_boto3_session"] = False
 
 # How long an example takes says how busy the machine is
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

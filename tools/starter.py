@@ -30,6 +30,7 @@ TESTS = {
     ],
     "file-exchange": [
         "unit/exchange.py",
+        "unit/fake_s3.py",
         "unit/test_file_exchange_breaks.py",
         "unit/test_file_exchange_inbox.py",
         "unit/test_file_exchange_outbox.py",

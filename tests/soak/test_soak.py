@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from tests.faults.workflows import ADAPTERS
+from tests.soak import laps
 from tests.soak.laps import SHARES, LapClock, Pace, Stopped
 from tests.soak.record import BALANCED, BROKEN, COUNTS, ENDED, SAMPLED, STARTED, Record
 from tests.soak.report import markdown
@@ -189,7 +190,8 @@ def test_the_shared_clock_moves_when_everybody_is_done_or_waits_for_it() -> None
     assert moves == [600, 3000, 3600]
 
 
-def test_who_waits_for_the_clock_ends_with_the_soak() -> None:
+def test_who_waits_for_the_clock_ends_with_the_soak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(laps, "LOOK_SECONDS", 0.1)
     clock, pace = LapClock(2), Pace(rate=1000)
     pace.stopped.set()
     with pytest.raises(Stopped):

@@ -27,8 +27,9 @@ from tests.unit.exchange import (
     asked,
     assert_rejected,
     break_off,
-    new_exchange,
+    exchange_in,
 )
+from tests.unit.fake_s3 import FakeS3
 
 TWICE = "The file has a key twice in one object."
 NO_NUMBER = "The file has NaN, Infinity or a number that is too large in it, which is not JSON."
@@ -141,7 +142,7 @@ def test_no_file_replaces_what_is_kept_or_the_reason(exchange: Exchange) -> None
 @given(keys=st.lists(st.text("/.\u00e9content", max_size=509), min_size=1, max_size=4))
 @settings(max_examples=15, deadline=None)
 def test_every_file_that_is_rejected_is_kept_under_a_name_of_its_own(keys: list[str]) -> None:
-    with new_exchange() as exchange:
+    with exchange_in(FakeS3()) as exchange:
         for number, name in enumerate(keys * 2):
             assert exchange.notify(exchange.drop(f"inbound/{name}", str(number))) == NONE_FAILED
         for name in keys:

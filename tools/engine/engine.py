@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
@@ -148,9 +149,19 @@ class Engine:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - the type follows from a text
         """A boto3 client of this engine. The user's AWS configuration, credentials and proxies are not looked at."""
+        from botocore.config import Config
+
+        return self._session.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            verify=str(self._certificate) if self._tls else None,
+            config=Config(proxies={}),
+        )
+
+    @cached_property
+    def _session(self) -> Any:  # noqa: ANN401 - boto3 is imported where it is needed
         import boto3
         import botocore.session
-        from botocore.config import Config
 
         session = botocore.session.Session(
             session_vars={
@@ -159,17 +170,11 @@ class Engine:
                 "credentials_file": (None, None, os.devnull, None),
             }
         )
-        maker: Any = boto3.Session(
+        return boto3.Session(
             botocore_session=session,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
             region_name=REGION,
-        )
-        return maker.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            verify=str(self._certificate) if self._tls else None,
-            config=Config(proxies={}),
         )
 
     @property
