@@ -76,6 +76,8 @@ def process_batch(
             failed.append({"itemIdentifier": record["messageId"]})
         else:
             _count(record, outcome)
+    # An error knows where it passed, and so keeps this frame, which keeps it: a cycle that would keep the messages, too
+    handled.clear()
     if fault:
         raise fault
     return {"batchItemFailures": failed}
