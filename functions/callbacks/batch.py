@@ -1,5 +1,6 @@
 """Answers the records of an SQS batch at once; only those that fail come back."""
 
+import gc
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,11 +77,17 @@ def process_batch(
             failed.append({"itemIdentifier": record["messageId"]})
         else:
             _count(record, outcome)
-    # An error knows where it passed, and so keeps this frame, which keeps it: a cycle that would keep the messages, too
-    handled.clear()
+    _let_go(handled, errors=bool(failed))
     if fault:
         raise fault
     return {"batchItemFailures": failed}
+
+
+def _let_go(handled: dict[str, Future[Outcome | None]], *, errors: bool) -> None:
+    """Keep no message: errors and the frames that they passed keep each other, of ours and of the SDK, and messages."""
+    handled.clear()
+    if errors:
+        gc.collect()  # Python does so by itself, but too seldom where a few large messages come again and again
 
 
 def _records_of(event: object) -> list[Record]:

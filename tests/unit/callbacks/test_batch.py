@@ -57,13 +57,14 @@ def test_a_record_whose_answer_fails_is_the_only_one_to_come_back(error: Excepti
 
 
 def test_no_message_is_kept_once_its_batch_is_handled() -> None:
-    """By what only a garbage collection would find: those are so rare that a function ran out of memory before."""
+    """Python's own garbage collections are so rare that a function would run out of memory before."""
 
     class Text(str):
         pass
 
     def fail(record: Record) -> Outcome:
-        raise CallbackNotDelivered(record["messageId"])
+        error = CallbackNotDelivered(record["messageId"])
+        raise error  # which its frame keeps, as some of the SDK's do
 
     gc.collect()
     gc.disable()
