@@ -10,6 +10,7 @@ from tests.soak.record import BALANCED, BROKEN, COUNTS, SAMPLED, STARTED, Line, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+POINTS = 400  # of a line in the picture
 PART = 10  # a tenth of the samples is what the begin and the end are
 
 
@@ -84,6 +85,7 @@ def draw(record: Record, figure: "Figure") -> None:
     """Memory, open files, queues and rate over the hours of all runs; a line where an embedded AWS was started."""
     (engine, functions), (files, queues) = figure.subplots(2, 2, sharex=True)
     samples, laps = list(record.of(SAMPLED)), list(record.of(BALANCED))
+    samples = samples[:: max(1, len(samples) // POINTS)]
     hours = [line["seconds"] / 3600 for line in samples]
     engine.plot(hours, [line["engine"]["MB"] for line in samples], linewidth=1)
     engine.set_ylabel("engine, MB")
