@@ -20,6 +20,7 @@ from callbacks.task import Outcome
 Record = dict[str, Any]  # of an SQS event: messageId, body, attributes …
 BatchResponse = dict[str, list[dict[str, str]]]  # {"batchItemFailures": [{"itemIdentifier": <messageId>}, …]}
 
+LARGE_BATCH = 65_536  # characters
 _pool = ThreadPoolExecutor(max_workers=10)  # the batch size of the event source mappings
 
 
@@ -84,10 +85,14 @@ def process_batch(
 
 
 def _let_go(handled: dict[str, Future[Outcome | None]], *, errors: bool) -> None:
-    """Keep no message: errors and the frames that they passed keep each other, of ours and of the SDK, and messages."""
+    """Keep no message: errors and the frames that they passed keep each other, of ours and of the SDK, and messages.
+
+    Python finds these by itself, by the number of objects and not by their size: too seldom for large messages.
+    """
+    large = sum(map(len, handled)) > LARGE_BATCH
     handled.clear()
-    if errors:
-        gc.collect()  # Python does so by itself, but too seldom where a few large messages come again and again
+    if errors and large:
+        gc.collect()
 
 
 def _records_of(event: object) -> list[Record]:

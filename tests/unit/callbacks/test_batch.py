@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from callbacks.batch import NotAnSqsEvent, Record, process_batch
+from callbacks.batch import LARGE_BATCH, NotAnSqsEvent, Record, process_batch
 from callbacks.calls import MAX_CALL_SECONDS
 from callbacks.entry import metrics
 from callbacks.task import CallbackNotDelivered, Outcome
@@ -69,7 +69,7 @@ def test_no_message_is_kept_once_its_batch_is_handled() -> None:
     gc.collect()
     gc.disable()
     try:
-        text = Text("a")
+        text = Text("a" * (LARGE_BATCH + 1))
         is_alive = weakref.ref(text)
         process_batch({"Records": [{"messageId": "1", "body": text}]}, CONTEXT, fail)
         del text
