@@ -85,9 +85,9 @@ def process_batch(
 
 
 def _let_go(handled: dict[str, Future[Outcome | None]], *, errors: bool) -> None:
-    """Keep no message: errors and the frames that they passed keep each other, of ours and of the SDK, and messages.
+    """Keep no message: an error and the frames that it passed, ours and the SDK's, keep each other and the message.
 
-    Python finds these by itself, by the number of objects and not by their size: too seldom for large messages.
+    Python finds such cycles by itself, by the number of objects and not by their size: too seldom for large messages.
     """
     large = sum(map(len, handled)) > LARGE_BATCH
     handled.clear()

@@ -114,7 +114,7 @@ def remove_version(file: File) -> None:
 
 
 def remove(key: str, etag: str) -> bool:
-    """Remove an object, unless it was written or removed meanwhile; whether it was there as it was."""
+    """Remove an object and return True; False where it was written or removed meanwhile, which changes nothing."""
     try:
         _call(_s3.delete_object, Key=key, IfMatch=etag)
     except Conflict:

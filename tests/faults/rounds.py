@@ -89,17 +89,17 @@ NETWORK_ROUNDS = [
 ]
 
 
-def network_rounds(share: float, redelivery: int) -> list[Round]:
+def network_rounds(share: float, redelivery: int, refused_too_often: float = 0) -> list[Round]:
     """For functions that make many calls for one message or record: as above, for a share of the calls.
 
-    What is refused no SDK tries again, so that a message may use up its receives.
+    What is refused no SDK tries again: of the messages, `refused_too_often` may use up their receives.
     """
     return [
         Round(
             round_.name,
             api_fault(fault, most, share / 4 if fault is Fault.SLOW else share),
             redelivery,
-            reported=0.05 if fault is Fault.REFUSE else 0,
+            reported=refused_too_often if fault is Fault.REFUSE else 0,
         )
         for round_, fault, most in zip(NETWORK_ROUNDS, NETWORK_FAULTS, [3, 3, 1, 2, 3, 2], strict=False)
     ]

@@ -43,7 +43,7 @@ def _ledger(record: Record) -> str:
 
 def _problems(record: Record) -> list[str]:
     """What a lap that was out of balance reported, each with how often."""
-    return [f"- {problem} ({times} laps)" for problem, times in Counter(record.problems).items()]
+    return [f"- {problem} (laps: {times})" for problem, times in Counter(record.problems).items()]
 
 
 def _growth(record: Record) -> str:

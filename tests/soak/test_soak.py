@@ -153,7 +153,7 @@ def test_the_report_compares_the_begin_and_the_end_of_the_last_run(tmp_path: Pat
     assert "| engine, MB | 104 | 194 | 199 | 1.86 |" in text
     assert "| payment-callback/PaymentWorker, MB | 50 | 50 | 50 | 1.00 |" in text
     assert f"| together | {10 * len(ADAPTERS)} | 0 | 0 | 0 | 0 | 0 | {2 * len(ADAPTERS)} |" in text
-    assert "- payment-callback: 1 executions have not ended (1 laps)" in text
+    assert "- payment-callback: 1 executions have not ended (laps: 1)" in text
     assert "2 runs" in text
 
 
